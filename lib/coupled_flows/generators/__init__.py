@@ -1,0 +1,1 @@
+"""Floor 3: generators and one-step operators as matrices, with what can be solved with them."""

@@ -1,0 +1,216 @@
+"""What generators and transitions have in common: resolvents, Poisson equations, semigroups.
+
+Functions are their values at nodes. A reversible generator is given by the mass of pi at each
+node and the stiffness matrix S of its Dirichlet form, <f, -L g>_pi = f'Sg, so that
+
+    L = -M^{-1} S,   M = diag(mass),   S symmetric, S 1 = 0:
+
+it is self-adjoint in the discrete L2(pi), kills constants and keeps mass to rounding. A law is
+its weights on the nodes: the numbers that integrate every resolved function.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from coupled_flows.geometry.errors import (
+    Array,
+    check_array,
+    check_real,
+)
+from coupled_flows.walks.langevin import Langevin
+
+LARGEST_BARRIER = 40.0
+
+
+class Generator(ABC):
+    """The generator L of a Langevin problem on nodes; see the module for the form it has.
+
+    Attributes
+    ----------
+    langevin : Langevin
+    nodes : ndarray, shape (n, p)
+        Points of the manifold.
+    mass : ndarray, shape (n,)
+        Mass of pi at each node, of sum 1.
+    stiffness : ndarray, shape (n, n)
+        S, the matrix of the Dirichlet form.
+    """
+
+    langevin: Langevin
+    nodes: Array
+    mass: Array
+    stiffness: Array
+
+    @cached_property
+    def _spectrum(self) -> tuple[Array, Array]:
+        """Eigenvalues of -L, ascending, and eigenvectors of M^{-1/2} S M^{-1/2}."""
+        root = np.sqrt(self.mass)
+        rates, frame = np.linalg.eigh(self.stiffness / np.outer(root, root))
+        rates[0] = 0.0
+        frame[:, 0] = root
+        return rates, frame
+
+    def _through_spectrum(self, f: Array, scale: Callable[[Array], Array]) -> Array:
+        """Return scale(-L) f."""
+        rates, frame = self._spectrum
+        root = np.sqrt(self.mass).reshape(-1, *[1] * (f.ndim - 1))
+        weights = scale(rates).reshape(-1, *[1] * (f.ndim - 1))
+        return frame @ (weights * (frame.T @ (root * f))) / root
+
+    @property
+    def gap(self) -> float:
+        """The spectral gap: the smallest positive eigenvalue of -L, in units of 1/time."""
+        return float(self._spectrum[0][1])
+
+    def values(self, name: str, f: ArrayLike) -> Array:
+        """Return f as checked values at the nodes, (n,) or (n, k)."""
+        if np.ndim(f) == 2:
+            return check_array(name, f, (len(self.nodes), "k"))
+        return check_array(name, f, (len(self.nodes),))
+
+    def apply(self, f: ArrayLike) -> Array:
+        """Return L f.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+            Values at the nodes.
+
+        Returns
+        -------
+        ndarray, of the shape of f
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        return -((self.stiffness @ self.values("f", f)).T / self.mass).T
+
+    def semigroup(self, f: ArrayLike, time: float) -> Array:
+        """Return e^{tL} f: at each node x, the mean of f(X_t) started from x.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+        time : float
+            t >= 0.
+
+        Returns
+        -------
+        ndarray, of the shape of f
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape, or `time` is negative.
+        """
+        t = check_real("time", time, least=0)
+        return self._through_spectrum(self.values("f", f), lambda rate: np.exp(-rate * t))
+
+    def resolvent(self, f: ArrayLike, lam: float) -> Array:
+        """Return u = (lam - L)^{-1} f, with f as given (not centred).
+
+        u(x) is the mean of the integral of e^{-lam t} f(X_t) over t >= 0, started from x.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+        lam : float
+            lambda > 0, in units of 1/time.
+
+        Returns
+        -------
+        ndarray, of the shape of f
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape, or `lam` is not positive.
+        """
+        shift = check_real("lam", lam, above=0)
+        return self._through_spectrum(self.values("f", f), lambda rate: 1 / (shift + rate))
+
+    def poisson(self, f: ArrayLike) -> Array:
+        """Return the solution phi of -L phi = f - pi f with pi phi = 0.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+
+        Returns
+        -------
+        ndarray, of the shape of f
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        centred = self._centred(self.values("f", f))
+
+        def inverse(rates: Array) -> Array:
+            return np.concatenate([[0.0], 1 / rates[1:]])
+
+        return self._through_spectrum(centred, inverse)
+
+    def stationary_mean(self, f: ArrayLike) -> Array:
+        """Return pi f: a number for f of shape (n,), an array (k,) for (n, k).
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        return self.mass @ self.values("f", f)
+
+    def _centred(self, f: Array) -> Array:
+        return f - self.mass @ f
+
+    def asymptotic_covariance(self, f: ArrayLike) -> Array:
+        """Return C = 2 <f - pi f, phi>_pi: time averages of f have covariance C/t for large t.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+
+        Returns
+        -------
+        ndarray, shape (k, k)
+            Symmetric, positive semidefinite; (1, 1) for f of shape (n,).
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        values = self.values("f", f)
+        columns = self._centred(values.reshape(len(values), -1))
+        half = columns.T @ (self.mass[:, None] * self.poisson(columns))
+        return half + half.T
+
+
+def gibbs_mass(langevin: Langevin, nodes: Array, quadrature: Array) -> Array:
+    """Return the mass of pi at nodes with quadrature weights, of sum 1.
+
+    Raises
+    ------
+    ValueError
+        If beta (max U - min U) exceeds 40: e^{-20} is what rounding leaves of the least likely
+        node, and less would be noise.
+    """
+    energy = langevin.beta * langevin.energy(nodes)
+    energy -= energy.min()
+    if energy.max() > LARGEST_BARRIER:
+        raise ValueError(
+            f"langevin must have beta (max U - min U) <= {LARGEST_BARRIER:g} here;"
+            f" got {energy.max():g}"
+        )
+    mass = quadrature * np.exp(-energy)
+    return mass / mass.sum()

@@ -1,0 +1,266 @@
+"""Generators on a manifold with a basis, and the one-step operators of walks on the same nodes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from coupled_flows.generators.operators import Generator
+from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
+from coupled_flows.measure.laws import Law
+from coupled_flows.walks.steps import Walk
+
+
+class SpectralGenerator(Generator):
+    """A generator on a manifold with a basis: it evolves laws, and walks, without sampling.
+
+    `basis(points)` holds the basis functions at points in rows, `analysis` turns node values
+    into coefficients; their product interpolates.
+    """
+
+    analysis: Array
+
+    @abstractmethod
+    def basis(self, points: Array) -> Array:
+        """Return the basis functions at points, (m, p) -> (m, n)."""
+
+    @abstractmethod
+    def law(self, density: Callable[[Array], ArrayLike]) -> Law:
+        """Return the law with that density, normalised for you."""
+
+    @abstractmethod
+    def weights_of(self, law: Law) -> Array:
+        """Return a law as weights (n,) on the nodes."""
+
+    @abstractmethod
+    def law_of(self, weights: Array) -> Law:
+        """Return the law with those weights (n,) on the nodes."""
+
+    @abstractmethod
+    def expected_basis(self, walk: Walk) -> Array:
+        """Return the mean of the basis functions one step after each node, (n, n)."""
+
+    def interpolate(self, f: ArrayLike, points: ArrayLike) -> Array:
+        """Return f, given at the nodes, at other points of the manifold.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+        points : array_like, shape (m, p)
+
+        Returns
+        -------
+        ndarray, shape (m,) or (m, k)
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape, or a point is off the manifold.
+        """
+        where = self.langevin.manifold.check_points("points", points)
+        return self.basis(where) @ (self.analysis @ self.values("f", f))
+
+    @property
+    def stationary(self) -> Law:
+        """The law pi."""
+        return self.law_of(self.mass)
+
+    @overload
+    def evolve(self, law: Law, times: float) -> Law: ...
+    @overload
+    def evolve(self, law: Law, times: Array | list[float]) -> list[Law]: ...
+    def evolve(self, law: Law, times: float | Array | list[float]) -> Law | list[Law]:
+        """Return the diffusion's law after some time, by the Fokker-Planck equation.
+
+        Parameters
+        ----------
+        law : Law
+            At time 0: a density made by `law`, or atoms (`PointLaw`, `RingLaw`).
+        times : float or array_like of float, shape (k,)
+            Times >= 0.
+
+        Returns
+        -------
+        Law, or list of Law for an array of times
+
+        Raises
+        ------
+        ValueError
+            If a time is negative or `law` cannot be written on this generator's nodes.
+        """
+        start = self.weights_of(law)
+        single = np.ndim(times) == 0
+        when = check_array("times", np.atleast_1d(times), ("k",))
+        if when.min(initial=0.0) < 0:
+            raise ValueError(f"times must be >= 0; got {when.min():g}")
+        rates, frame = self._spectrum
+        root = np.sqrt(self.mass)
+        spectrum = (start / root) @ frame
+        laws = [
+            law if t == 0 else self.law_of(((spectrum * np.exp(-rates * t)) @ frame.T) * root)
+            for t in when
+        ]
+        return laws[0] if single else laws
+
+    def transition(self, walk: Walk) -> SpectralTransition:
+        """Return the one-step operator of a walk on this generator's nodes.
+
+        Parameters
+        ----------
+        walk : Walk
+            Of the same Langevin problem.
+
+        Returns
+        -------
+        SpectralTransition
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `walk` is not a walk of this Langevin problem.
+        """
+        check_type("walk", walk, Walk, "a walk, such as GeodesicWalk(langevin, step)")
+        if walk.langevin != self.langevin:
+            raise ValueError(
+                "walk must be a walk of the generator's own Langevin problem; got one of"
+                f" {walk.langevin!r}"
+            )
+        return SpectralTransition(self, walk)
+
+    def evolve_walk(self, walk: Walk, law: Law, n_steps: int) -> Law:
+        """Return the walk's law after `n_steps` steps; see `transition`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `transition` and `SpectralTransition.evolve`.
+        """
+        return self.transition(walk).evolve(law, n_steps)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralTransition:
+    """The one-step operator P_h f(x) = E f(X_{k+1}) given X_k = x of a walk, on nodes.
+
+    Parameters
+    ----------
+    generator : SpectralGenerator
+        Gives nodes and basis.
+    walk : Walk
+    """
+
+    generator: SpectralGenerator
+    walk: Walk
+
+    @cached_property
+    def matrix(self) -> Array:
+        """P_h on node values, (n, n); its rows sum to 1."""
+        return self.generator.expected_basis(self.walk) @ self.generator.analysis
+
+    @property
+    def nodes(self) -> Array:
+        """The generator's nodes, (n, p)."""
+        return self.generator.nodes
+
+    @property
+    def step(self) -> float:
+        """The walk's step h."""
+        return self.walk.step
+
+    def apply(self, f: ArrayLike) -> Array:
+        """Return P_h f for values f at the nodes, (n,) or (n, k).
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        return self.matrix @ self.generator.values("f", f)
+
+    @cached_property
+    def weights(self) -> Array:
+        """The stationary law pi_h of the walk, as weights on the nodes."""
+        n = len(self.nodes)
+        pi = self.generator.mass
+        # m (I - P) = 0 and m 1 = 1 together are m (I - P + 1 pi') = pi'
+        return np.linalg.solve((np.eye(n) - self.matrix + np.outer(np.ones(n), pi)).T, pi)
+
+    @property
+    def stationary(self) -> Law:
+        """The stationary law pi_h of the walk."""
+        return self.generator.law_of(self.weights)
+
+    def stationary_mean(self, f: ArrayLike) -> Array:
+        """Return pi_h f for values f at the nodes.
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        return self.weights @ self.generator.values("f", f)
+
+    def poisson(self, f: ArrayLike) -> Array:
+        """Return the solution phi of (I - P_h) phi = h (f - pi_h f) with pi_h phi = 0.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+
+        Returns
+        -------
+        ndarray, of the shape of f
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        values = self.generator.values("f", f)
+        n = len(self.nodes)
+        matrix = np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights)
+        return np.linalg.solve(matrix, self.step * (values - self.weights @ values))
+
+    @overload
+    def evolve(self, law: Law, n_steps: int) -> Law: ...
+    @overload
+    def evolve(self, law: Law, n_steps: int, every: int) -> list[Law]: ...
+    def evolve(self, law: Law, n_steps: int, every: int | None = None) -> Law | list[Law]:
+        """Return the walk's law after `n_steps` steps.
+
+        Parameters
+        ----------
+        law : Law
+            The law of the start.
+        n_steps : int
+            >= 0.
+        every : int, optional
+            Return a list: the start, and the law after each `every` steps.
+
+        Returns
+        -------
+        Law, or list of Law with `every`
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `n_steps` is not an integer >= 0, `every` does not divide it, or `law` cannot be
+            written on the nodes.
+        """
+        n_steps = check_integer("n_steps", n_steps)
+        stride = max(n_steps, 1) if every is None else check_integer("every", every, least=1)
+        if every is not None and n_steps % stride:
+            raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+        weights = self.generator.weights_of(law)
+        laws = [law]
+        for k in range(1, n_steps + 1):
+            weights = weights @ self.matrix
+            if k % stride == 0:
+                laws.append(self.generator.law_of(weights))
+        return laws[-1] if every is None else laws

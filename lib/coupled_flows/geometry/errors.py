@@ -1,0 +1,145 @@
+"""What a function says when it cannot serve its input, and when a simulation blows up.
+
+Every check names the argument, says what was given and what is allowed. All of them raise
+`ValueError` for a value and `TypeError` for a type that cannot be served.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+class DivergenceError(ArithmeticError):
+    """A simulation left the finite numbers.
+
+    Parameters
+    ----------
+    message : str
+    step : int
+        The first step whose result was not finite; step 1 is the first one taken.
+    state : ndarray, shape (n, p)
+        Every walker after step `step` - 1: the last state that is finite throughout.
+    path : ndarray, shape (time, n, p), optional
+        What had been recorded by then, if a path was asked for.
+    """
+
+    def __init__(self, message: str, step: int, state: Array, path: Array | None = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.state = state
+        self.path = path
+
+
+def check_real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+) -> float:
+    """Return `value` as a finite float, or say why it is not one that is allowed."""
+    allowed = "a finite real number"
+    if above is not None:
+        allowed += f" > {above:g}"
+    if least is not None:
+        allowed += f" >= {least:g}"
+    if most is not None:
+        allowed += f" and <= {most:g}"
+    if isinstance(value, bool | str | bytes) or np.ndim(value) != 0:
+        raise TypeError(f"{name} must be {allowed}; got {value!r}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be {allowed}; got {value!r}") from None
+    good = math.isfinite(number)
+    good = good and (above is None or number > above)
+    good = good and (least is None or number >= least)
+    good = good and (most is None or number <= most)
+    if not good:
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
+    return number
+
+
+def check_integer(name: str, value: Any, *, least: int = 0) -> int:
+    """Return `value` as an int that is at least `least`."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer >= {least}; got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be an integer >= {least}; got {value!r}")
+    return number
+
+
+def check_array(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> Array:
+    """Return `value` as a finite float64 array of `shape`; a letter stands for any length."""
+    wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+    if isinstance(value, str | bytes) or np.iscomplexobj(value):
+        raise TypeError(f"{name} must be an array of real numbers of shape {wanted}; got {value!r}")
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} must be an array of real numbers of shape {wanted}; got {value!r}"
+        ) from None
+    fits = array.ndim == len(shape) and all(
+        isinstance(want, str) or have == want
+        for have, want in zip(array.shape, shape, strict=False)
+    )
+    if not fits:
+        raise ValueError(f"{name} must have shape {wanted}; got shape {array.shape}")
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite; got {array[where]} at index {where}")
+    return array
+
+
+def check_rng(rng: Any, name: str = "rng") -> np.random.Generator:
+    """Return `rng` if it is a `numpy.random.Generator`."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator, such as numpy.random.default_rng(1);"
+            f" got {rng!r}"
+        )
+    return rng
+
+
+def check_type(name: str, value: Any, kind: type | tuple[type, ...], allowed: str) -> Any:
+    """Return `value` if it is an instance of `kind`; `allowed` says what is, in words."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {allowed}; got {value!r}")
+    return value
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def check_symmetric(
+    name: str, value: ArrayLike, size: int, *, kind: Literal["definite", "semidefinite"]
+) -> Array:
+    """Return `value` as a symmetric positive (semi)definite `(size, size)` array."""
+    matrix = check_array(name, value, (size, size))
+    scale = float(np.abs(matrix).max(initial=0.0))
+    skew = float(np.abs(matrix - matrix.T).max(initial=0.0))
+    if skew > 1e-12 * scale:
+        raise ValueError(f"{name} must be symmetric; got entries that differ by {skew:g}")
+    lowest = float(np.linalg.eigvalsh(matrix)[0])
+    if kind == "definite" and lowest <= 1e-14 * scale:
+        raise ValueError(f"{name} must be positive definite; got the eigenvalue {lowest:g}")
+    if lowest < -1e-12 * scale:
+        raise ValueError(f"{name} must be positive semidefinite; got the eigenvalue {lowest:g}")
+    return (matrix + matrix.T) / 2

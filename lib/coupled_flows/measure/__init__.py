@@ -1,0 +1,1 @@
+"""Floor 1: laws, distances between them, and orders of convergence."""
