@@ -7,6 +7,7 @@ semidefinite; points are rows of `(n, p)` arrays; randomness comes from an expli
 `numpy.random.Generator`.
 """
 
+from coupled_flows.display.ledger import Claim, Ledger
 from coupled_flows.generators.circle import FourierGenerator
 from coupled_flows.generators.gaussian import GaussianGenerator
 from coupled_flows.generators.spectral import SpectralTransition as Transition
@@ -42,6 +43,7 @@ __all__ = [
     "BarkerWalk",
     "BoundedWalk",
     "CircleLaw",
+    "Claim",
     "DivergenceError",
     "Embedding",
     "Estimate",
@@ -51,6 +53,7 @@ __all__ = [
     "GaussianLaw",
     "GeodesicWalk",
     "Langevin",
+    "Ledger",
     "MetropolisWalk",
     "Order",
     "PointLaw",

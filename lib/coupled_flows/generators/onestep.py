@@ -15,6 +15,7 @@ from numpy.polynomial import legendre
 
 from coupled_flows.geometry.errors import Array
 from coupled_flows.geometry.manifolds import TURN
+from coupled_flows.geometry.series import gauss_legendre
 from coupled_flows.walks.steps import BarkerWalk, BoundedWalk, MetropolisWalk, RetractionWalk, Walk
 
 # a standard Gaussian has mass 2e-17 beyond this
@@ -45,7 +46,7 @@ def circle_step(walk: Walk, nodes: Array, modes: int, basis: Callable[[Array], A
 
 def _accepted_on_line(walk: MetropolisWalk | BarkerWalk, angles: Array, modes: int) -> Array:
     reach = REACH * walk.spread
-    node, weight = legendre.leggauss(48 + math.ceil(modes * reach / 2))
+    node, weight = gauss_legendre(48 + math.ceil(modes * reach / 2))
     k = np.arange(1, modes + 1)
     out = np.empty((len(angles), 2 * modes + 1))
     known: Array = np.empty(0)
@@ -132,7 +133,7 @@ def _tangent_noise(walk: Walk, degree: int, drift: float) -> tuple[Array, Array,
         if walk.law == "sphere":
             radius, mass = np.array([reach]), np.array([1.0])
         else:
-            node, weight = legendre.leggauss(32 + math.ceil(degree * (reach + drift) / 2))
+            node, weight = gauss_legendre(32 + math.ceil(degree * (reach + drift) / 2))
             radius, mass = reach * (node + 1) / 2, weight * (node + 1) / 2
         along = np.outer(radius, np.cos(psi)).ravel()
         across = np.outer(radius, np.sin(psi)).ravel()
@@ -158,13 +159,13 @@ def _accepted_on_sphere(walk: MetropolisWalk | BarkerWalk, z: Array, degree: int
     q_l = E P_l(cos |v|), by the addition theorem.
     """
     top = math.ceil(REACH / walk.spread) + 8
-    node, weight = legendre.leggauss(64 + math.ceil(top * walk.spread * REACH / 2))
+    node, weight = gauss_legendre(64 + math.ceil(top * walk.spread * REACH / 2))
     length = REACH * (node + 1) / 2
     mass = weight * length * np.exp(-(length**2) / 2)
     q = mass @ legendre.legvander(np.cos(walk.spread * length), top) / mass.sum()
     q *= (2 * np.arange(top + 1) + 1) / 2
 
-    node, weight = legendre.leggauss(96 + (top + degree) // 2)
+    node, weight = gauss_legendre(96 + (top + degree) // 2)
     out = np.empty((len(z), degree + 1))
     known: Array = np.empty(0)
     for i, height in enumerate(z):

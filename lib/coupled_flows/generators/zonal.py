@@ -13,6 +13,7 @@ from coupled_flows.generators.operators import gibbs_mass
 from coupled_flows.generators.spectral import SpectralGenerator
 from coupled_flows.geometry.errors import Array, check_integer, check_type
 from coupled_flows.geometry.manifolds import Sphere
+from coupled_flows.geometry.series import gauss_legendre
 from coupled_flows.measure.angles import UNRESOLVED
 from coupled_flows.measure.laws import Law, PointLaw
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
@@ -64,7 +65,7 @@ class ZonalGenerator(SpectralGenerator):
         _check_zonal(langevin)
         self.langevin = langevin
         self.degree = check_integer("degree", degree, least=1)
-        self.z, quadrature = legendre.leggauss(self.degree + 1)
+        self.z, quadrature = gauss_legendre(self.degree + 1)
         sine = np.sqrt((1 - self.z) * (1 + self.z))
         self.nodes = np.column_stack([sine, np.zeros_like(sine), self.z])
         self.mass = gibbs_mass(langevin, self.nodes, quadrature)

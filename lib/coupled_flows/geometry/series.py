@@ -1,4 +1,4 @@
-"""Cosine and sine by series, for whole arrays, in place and without a branch.
+"""Cosine and sine by series, in place and without a branch; Gauss-Legendre rules, kept.
 
 On angles that change from call to call, as those of walkers do, numpy's own functions lose more
 time to mispredicted branches than a polynomial takes to evaluate.
@@ -7,6 +7,7 @@ time to mispredicted branches than a polynomial takes to evaluate.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -65,3 +66,11 @@ def cos_turns(turns: Array) -> Array:
     sine += _SINE_OF_TURNS[0]
     turns *= sine
     return turns
+
+
+@lru_cache(maxsize=64)
+def gauss_legendre(order: int) -> tuple[Array, Array]:
+    """Return nodes in [-1, 1] and weights of the Gauss-Legendre rule, read-only and kept."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
 from coupled_flows.geometry.errors import Array, check_array, check_integer
+from coupled_flows.geometry.series import gauss_legendre
 from coupled_flows.measure.laws import Law
 
 Moments = NDArray[np.complexfloating[Any, Any]] | Array
@@ -58,7 +58,7 @@ class SmoothLaw(AngleLaw):
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
-        angle = np.linspace(0.0, self.end, 8 * self._resolution + 1)
+        angle = np.linspace(0.0, self.end, 4 * self._resolution + 1)
         density, distribution = self._densities(angle)
         negative = float(-np.minimum(density, 0.0).sum() * (angle[1] - angle[0]))
         if negative > UNRESOLVED:
@@ -68,6 +68,10 @@ class SmoothLaw(AngleLaw):
             )
         np.maximum.accumulate(distribution, out=distribution)
         return angle, np.clip(distribution, 0.0, 1.0)
+
+    def angle_density(self, angle: Array) -> Array:
+        """Return the density with respect to the angle, at angles in [0, end]."""
+        return self._densities(angle)[0]
 
     def distribution(self, angle: Array) -> Array:
         """Return the share of mass below each angle in [0, end]."""
@@ -137,7 +141,7 @@ class SmoothLaw(AngleLaw):
         tuple of ndarray
         """
         edges = np.concatenate([[0.0], cuts, [self.end]])
-        nodes, weights = legendre.leggauss(self._resolution // (len(cuts) + 1) + 8)
+        nodes, weights = gauss_legendre(self._resolution // (len(cuts) + 1) + 8)
         half = np.diff(edges)[:, None] / 2
         angle = ((edges[:-1, None] + half) + half * nodes).ravel()
         density, distribution = self._densities(angle)
@@ -156,8 +160,8 @@ def checked_moments(moments: ArrayLike) -> NDArray[np.complexfloating[Any, Any]]
 
 
 def last_that_counts(coefficients: NDArray[np.complexfloating[Any, Any]] | Array) -> int:
-    """Index of the last coefficient above rounding."""
-    return int(np.nonzero(np.abs(coefficients) > 1e-18)[0][-1])
+    """Return the index of the last coefficient above rounding."""
+    return int(np.nonzero(np.abs(coefficients) > 1e-14)[0][-1])
 
 
 def resolved(moments: Moments, argument: str) -> Moments:

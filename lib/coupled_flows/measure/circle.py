@@ -115,7 +115,7 @@ class CircleLaw(SmoothLaw):
 
     @property
     def _nodes(self) -> tuple[Array, Array]:
-        n = 4 * self._resolution
+        n = 2 * self._resolution
         return np.arange(n) * (TURN / n), np.full(n, TURN / n)
 
     def density(self, x: ArrayLike) -> Array:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_rng
 from coupled_flows.geometry.manifold import Manifold
 from coupled_flows.geometry.manifolds import TURN, Sphere
+from coupled_flows.geometry.series import gauss_legendre
 from coupled_flows.measure.angles import (
     AngleLaw,
     Moments,
@@ -77,7 +78,7 @@ class ZonalLaw(SmoothLaw):
         array([1.        , 0.33333333, 0.        , 0.        ])
         """
         degree = check_integer("degree", degree, least=1)
-        z, weight = legendre.leggauss(4 * degree + 4)
+        z, weight = gauss_legendre(4 * degree + 4)
         mass = weight * checked_density(density, z)
         moments = legendre.legvander(z, degree).T @ mass / mass.sum()
         return cls(resolved(moments, "degree"))
@@ -108,11 +109,11 @@ class ZonalLaw(SmoothLaw):
 
     @property
     def _resolution(self) -> int:
-        return max(64, 4 * len(self._series))
+        return max(128, 4 * len(self._series))
 
     @property
     def _nodes(self) -> tuple[Array, Array]:
-        node, weight = legendre.leggauss(4 * self._resolution)
+        node, weight = gauss_legendre(self._resolution)
         return (node + 1) * (np.pi / 2), weight * (np.pi / 2)
 
     def density(self, z: ArrayLike) -> Array:

@@ -1,0 +1,1 @@
+"""Floor 6: figures, tables, claims, and the book's one switch. Only this floor draws."""

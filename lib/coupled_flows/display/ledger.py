@@ -1,0 +1,224 @@
+"""Claims: a statement, what was measured, what was expected, and a verdict computed from them."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coupled_flows.geometry.errors import check_choice, check_real, check_type
+from coupled_flows.measure.convergence import Order
+from coupled_flows.measure.wasserstein import Estimate
+
+HOLDS = "holds"
+HOLDS_IF = "holds if"
+FAILS = "fails for the instance (W)"
+UNDECIDED = "undecided"
+CONTRADICTED = "contradicted"
+MIME = "application/vnd.coupled-flows.claim+json"
+
+
+def verdict(
+    conclusion: str, measured: float, low: float, high: float, least: float, most: float
+) -> str:
+    """Return what a measurement says of a statement.
+
+    Parameters
+    ----------
+    conclusion : {"holds", "holds if", "fails for the instance (W)"}
+        What is concluded if the measurement agrees with the expectation.
+    measured, low, high : float
+        The measured value and its interval, low <= measured <= high.
+    least, most : float
+        What the statement expects: a value in [least, most].
+
+    Returns
+    -------
+    str
+        `conclusion` if the whole interval lies in [least, most], "contradicted" if none of it
+        does, "undecided" otherwise.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not finite (`least` and `most` may be infinite), or an interval is empty,
+        or `conclusion` another word.
+
+    Examples
+    --------
+    >>> verdict("holds", 1.003, 0.998, 1.007, 0.98, 1.02)
+    'holds'
+    >>> verdict("holds", 0.5, 0.48, 0.52, 0.98, 1.02)
+    'contradicted'
+    """
+    check_choice("conclusion", conclusion, (HOLDS, HOLDS_IF, FAILS))
+    value = check_real("measured", measured)
+    bottom = check_real("low", low, most=value)
+    top = check_real("high", high, least=value)
+    if not least <= most:
+        raise ValueError(f"least must be <= most; got {least!r} and {most!r}")
+    if least <= bottom and top <= most:
+        return conclusion
+    if top < least or bottom > most:
+        return CONTRADICTED
+    return UNDECIDED
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the ledger.
+
+    Parameters
+    ----------
+    key : str
+        Which claim of the abstract it decides, and a letter: "C1a".
+    title, statement : str
+        In a few words, and precisely; both may hold MyST mathematics.
+    measured : Order, Estimate or float
+        An Order comes with its interval; an Estimate gets 5 standard errors each way; a float
+        is exact to rounding.
+    expected : float
+        What theory says.
+    within : float
+        Half-width of the band around `expected`, fixed before measuring.
+    at_most : bool
+        The statement is an inequality: anything up to expected + within agrees.
+    conclusion : str
+        "holds", "holds if" (the assumptions are named) or "fails for the instance (W)".
+    assumptions : sequence of str
+        Numbers of the assumptions on the notation page, such as "H1".
+    anchor : str
+        The target on the page, `(anchor)=`, where the evidence stands.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above; "holds if" needs assumptions.
+
+    Examples
+    --------
+    >>> Claim("C1a", "Order one", "The law converges at order one.", measured=1.0, expected=1.0,
+    ...     within=0.02, anchor="order")
+    C1a: holds; measured 1 [1, 1], expected 1
+    """
+
+    key: str
+    title: str
+    statement: str
+    measured: Order | Estimate | float
+    expected: float
+    within: float
+    anchor: str
+    at_most: bool = False
+    conclusion: str = HOLDS
+    assumptions: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("key", "title", "statement", "anchor"):
+            check_type(name, getattr(self, name), str, "a string")
+        if not re.fullmatch(r"C\d[a-z]*", self.key):
+            raise ValueError(f"key must be like 'C1a'; got {self.key!r}")
+        check_real("expected", self.expected)
+        check_real("within", self.within, least=0)
+        if self.conclusion == HOLDS_IF and not self.assumptions:
+            raise ValueError("assumptions must be named for a claim that holds if; got none")
+        self.interval  # noqa: B018 - checks `measured`
+        self.verdict  # noqa: B018 - checks the rest
+
+    @property
+    def interval(self) -> tuple[float, float, float]:
+        """Measured value and interval: (value, low, high)."""
+        if isinstance(self.measured, Order):
+            return self.measured.slope, self.measured.low, self.measured.high
+        if isinstance(self.measured, Estimate):
+            value, reach = self.measured.value, 5 * self.measured.error
+            return value, value - reach, value + reach
+        value = check_real("measured", self.measured)
+        return value, value, value
+
+    @property
+    def verdict(self) -> str:
+        """What the measurement says; see `verdict`."""
+        least = -math.inf if self.at_most else self.expected - self.within
+        return verdict(self.conclusion, *self.interval, least, self.expected + self.within)
+
+    def record(self) -> dict[str, Any]:
+        """Return the claim as the data that the ledger is built from."""
+        value, low, high = self.interval
+        return {
+            "key": self.key,
+            "title": self.title,
+            "statement": self.statement,
+            "assumptions": list(self.assumptions),
+            "measured": value,
+            "low": low,
+            "high": high,
+            "expected": f"≤ {self.expected:.4g}" if self.at_most else float(self.expected),
+            "within": float(self.within),
+            "conclusion": self.conclusion,
+            "verdict": self.verdict,
+            "anchor": self.anchor,
+        }
+
+    def __repr__(self) -> str:
+        value, low, high = self.interval
+        return (
+            f"{self.key}: {self.verdict}; measured {value:.4g} [{low:.4g}, {high:.4g}],"
+            f" expected {'at most ' if self.at_most else ''}{self.expected:.4g}"
+        )
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        value, low, high = self.interval
+        numbers = (
+            f"measured {value:.4g} [{low:.4g}, {high:.4g}],"
+            f" expected {'at most ' if self.at_most else ''}{self.expected:.4g}"
+            f" within {self.within:.2g}"
+        )
+        state = "agrees" if self.verdict == self.conclusion else "differs"
+        named = f" {', '.join(self.assumptions)}" if self.verdict == HOLDS_IF else ""
+        card = (
+            f'<p class="claim claim-{state}"><strong>{self.key}</strong>'
+            f' {html.escape(self.title)}: <strong class="verdict">{self.verdict}{named}</strong>;'
+            f" {numbers}.</p>"
+        )
+        return {MIME: self.record(), "text/html": card, "text/plain": repr(self)}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Several claims together, as a page shows them.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        With distinct keys.
+
+    Raises
+    ------
+    ValueError
+        If two claims have one key.
+
+    Examples
+    --------
+    >>> Ledger([Claim("C1a", "Order one", "Order one.", 1.0, 1.0, 0.02, anchor="order")])
+    C1a: holds; measured 1 [1, 1], expected 1
+    """
+
+    claims: Sequence[Claim]
+
+    def __post_init__(self) -> None:
+        keys = [claim.key for claim in self.claims]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"claims must have distinct keys; got {keys}")
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.claims))
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for claim in self.claims:
+            display(claim)  # type: ignore[no-untyped-call]

@@ -1,0 +1,103 @@
+"""What a page of the book needs of the edition it is in, and tables."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from coupled_flows.geometry.errors import check_choice
+
+_Size = TypeVar("_Size")
+
+EDITION = check_choice(
+    "the environment variable COUPLED_FLOWS_EDITION",
+    os.environ.get("COUPLED_FLOWS_EDITION") or "full",
+    ("quick", "full"),
+)
+
+
+def choose(*, quick: _Size, full: _Size) -> _Size:
+    """Return one of two sizes, by the edition: the environment's COUPLED_FLOWS_EDITION.
+
+    Parameters
+    ----------
+    quick, full : object
+        What the quick and the full edition use; full unless the environment says otherwise.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    TypeError
+        If either is not given.
+
+    Examples
+    --------
+    >>> choose(quick=10, full=1000) in (10, 1000)
+    True
+    """
+    return full if EDITION == "full" else quick
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for a page: its first column names the rows.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : iterable of sequences
+        Cells are shown by `str`; round them first.
+    caption : str
+
+    Raises
+    ------
+    ValueError
+        If a row has another length than the header.
+
+    Examples
+    --------
+    >>> Table(["walk", "order"], [["geodesic", "1.00"]], caption="Orders.")
+    walk      order
+    geodesic  1.00
+    """
+
+    header: Sequence[str]
+    rows: Iterable[Sequence[object]]
+    caption: str
+
+    def __post_init__(self) -> None:
+        rows = [[str(cell) for cell in row] for row in self.rows]
+        for row in rows:
+            if len(row) != len(self.header):
+                raise ValueError(f"rows must have {len(self.header)} cells; got {row}")
+        object.__setattr__(self, "rows", rows)
+
+    def __repr__(self) -> str:
+        lines = [[str(cell) for cell in row] for row in [self.header, *self.rows]]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        def cells(tag: str, row: Sequence[object], scope: str = "") -> str:
+            return "".join(f"<{tag}{scope}>{html.escape(str(cell))}</{tag}>" for cell in row)
+
+        head = cells("th", self.header, ' scope="col"')
+        body = "".join(
+            f'<tr><th scope="row">{html.escape(str(row[0]))}</th>{cells("td", row[1:])}</tr>'
+            for row in self.rows
+        )
+        return (
+            f'<div class="table-wrapper" tabindex="0" role="region"'
+            f' aria-label="{html.escape(self.caption, quote=True)}"><table class="table numbers">'
+            f"<caption>{html.escape(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
