@@ -29,13 +29,8 @@ from coupled_flows.measure.wasserstein import Estimate, noise_floor, wasserstein
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
 from coupled_flows.walks.engine import simulate
 from coupled_flows.walks.langevin import Langevin
-from coupled_flows.walks.steps import (
-    BarkerWalk,
-    BoundedWalk,
-    GeodesicWalk,
-    MetropolisWalk,
-    RetractionWalk,
-)
+from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
+from coupled_flows.walks.steps import BoundedWalk, GeodesicWalk, RetractionWalk
 
 __version__ = "0.1.0"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Sequence
@@ -77,7 +76,7 @@ class Claim:
         Which claim of the abstract it decides, and a letter: "C1a".
     title, statement : str
         In a few words, and precisely; both may hold MyST mathematics.
-    measured : Order, Estimate or float
+    measured : Order, Estimate, (value, low, high) or float
         An Order comes with its interval; an Estimate gets 5 standard errors each way; a float
         is exact to rounding.
     expected : float
@@ -108,7 +107,7 @@ class Claim:
     key: str
     title: str
     statement: str
-    measured: Order | Estimate | float
+    measured: Order | Estimate | tuple[float, float, float] | float
     expected: float
     within: float
     anchor: str
@@ -136,6 +135,11 @@ class Claim:
         if isinstance(self.measured, Estimate):
             value, reach = self.measured.value, 5 * self.measured.error
             return value, value - reach, value + reach
+        if isinstance(self.measured, tuple):
+            if len(self.measured) != 3:
+                raise ValueError(f"measured must be (value, low, high); got {self.measured!r}")
+            value, low, high = (check_real("measured", number) for number in self.measured)
+            return value, low, high
         value = check_real("measured", self.measured)
         return value, value, value
 
@@ -172,19 +176,15 @@ class Claim:
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         value, low, high = self.interval
-        numbers = (
-            f"measured {value:.4g} [{low:.4g}, {high:.4g}],"
-            f" expected {'at most ' if self.at_most else ''}{self.expected:.4g}"
-            f" within {self.within:.2g}"
-        )
         state = "agrees" if self.verdict == self.conclusion else "differs"
         named = f" {', '.join(self.assumptions)}" if self.verdict == HOLDS_IF else ""
         card = (
-            f'<p class="claim claim-{state}"><strong>{self.key}</strong>'
-            f' {html.escape(self.title)}: <strong class="verdict">{self.verdict}{named}</strong>;'
-            f" {numbers}.</p>"
+            f"::::{{div}} claim claim-{state}\n**{self.key}** {self.title}."
+            f" {self.statement} **{self.verdict.capitalize()}{named}:** measured {value:.4g}"
+            f" [{low:.4g}, {high:.4g}], expected {'at most ' if self.at_most else ''}"
+            f"{self.expected:.4g} within {self.within:.2g}.\n::::\n"
         )
-        return {MIME: self.record(), "text/html": card, "text/plain": repr(self)}
+        return {MIME: self.record(), "text/markdown": card, "text/plain": repr(self)}
 
 
 @dataclass(frozen=True)

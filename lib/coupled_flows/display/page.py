@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from coupled_flows.geometry.errors import check_choice
 
 _Size = TypeVar("_Size")
@@ -42,6 +44,29 @@ def choose(*, quick: _Size, full: _Size) -> _Size:
     True
     """
     return full if EDITION == "full" else quick
+
+
+def quote(key: str, value: object) -> None:
+    """Keep a value under a key, so that the page's prose can quote it: {glue:text}`key:.3f`.
+
+    Parameters
+    ----------
+    key : str
+    value : object
+        A number (of NumPy's too), or anything whose repr is fit to print, such as an Order.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where MyST-NB is not installed: outside the book's environment.
+
+    Examples
+    --------
+    >>> quote("slope", 1.0)
+    """
+    from myst_nb import glue
+
+    glue(key, value.item() if isinstance(value, np.generic) else value, display=False)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from numpy.polynomial import legendre
 from coupled_flows.geometry.errors import Array
 from coupled_flows.geometry.manifolds import TURN
 from coupled_flows.geometry.series import gauss_legendre
-from coupled_flows.walks.steps import BarkerWalk, BoundedWalk, MetropolisWalk, RetractionWalk, Walk
+from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
+from coupled_flows.walks.steps import BoundedWalk, RetractionWalk, Walk
 
 # a standard Gaussian has mass 2e-17 beyond this
 REACH = 8.5

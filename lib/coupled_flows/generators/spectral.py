@@ -125,12 +125,6 @@ class SpectralGenerator(Generator):
         TypeError, ValueError
             If `walk` is not a walk of this Langevin problem.
         """
-        check_type("walk", walk, Walk, "a walk, such as GeodesicWalk(langevin, step)")
-        if walk.langevin != self.langevin:
-            raise ValueError(
-                "walk must be a walk of the generator's own Langevin problem; got one of"
-                f" {walk.langevin!r}"
-            )
         return SpectralTransition(self, walk)
 
     def evolve_walk(self, walk: Walk, law: Law, n_steps: int) -> Law:
@@ -153,10 +147,34 @@ class SpectralTransition:
     generator : SpectralGenerator
         Gives nodes and basis.
     walk : Walk
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `generator` is not a spectral generator, or `walk` not a walk of its Langevin problem.
+
+    Examples
+    --------
+    >>> from coupled_flows import FourierGenerator, GeodesicWalk, Langevin, Torus, Transition, zero
+    >>> problem = Langevin(Torus(1), zero(), beta=2.0)
+    >>> generator = FourierGenerator(problem, modes=4)
+    >>> step = Transition(generator, GeodesicWalk(problem, step=0.5))
+    >>> wave = np.cos(2 * step.nodes[:, 0])
+    >>> bool(np.allclose(step.apply(wave), np.exp(-1) * wave))
+    True
     """
 
     generator: SpectralGenerator
     walk: Walk
+
+    def __post_init__(self) -> None:
+        check_type("generator", self.generator, SpectralGenerator, "a spectral generator")
+        check_type("walk", self.walk, Walk, "a walk, such as GeodesicWalk(langevin, step)")
+        if self.walk.langevin != self.generator.langevin:
+            raise ValueError(
+                "walk must be a walk of the generator's own Langevin problem; got one of"
+                f" {self.walk.langevin!r}"
+            )
 
     @cached_property
     def matrix(self) -> Array:

@@ -28,13 +28,26 @@ class DivergenceError(ArithmeticError):
         Every walker after step `step` - 1: the last state that is finite throughout.
     path : ndarray, shape (time, n, p), optional
         What had been recorded by then, if a path was asked for.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise DivergenceError("the walk left the finite numbers", 3, np.zeros((1, 2)))
+    ... except DivergenceError as error:
+    ...     print(error, error.step, error.state)
+    the walk left the finite numbers 3 [[0. 0.]]
     """
 
     def __init__(self, message: str, step: int, state: Array, path: Array | None = None) -> None:
-        super().__init__(message)
+        # all of them, so that the error can be pickled on its way back from another process
+        super().__init__(message, step, state, path)
+        self.message = message
         self.step = step
         self.state = state
         self.path = path
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def check_real(
@@ -53,10 +66,12 @@ def check_real(
         allowed += f" >= {least:g}"
     if most is not None:
         allowed += f" and <= {most:g}"
-    if isinstance(value, bool | str | bytes) or np.ndim(value) != 0:
-        raise TypeError(f"{name} must be {allowed}; got {value!r}")
     try:
+        if np.asarray(value).dtype.kind not in "iufO" or np.ndim(value) != 0:
+            raise TypeError
         number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be {allowed}; got {value!r}") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be {allowed}; got {value!r}") from None
     good = math.isfinite(number)
@@ -84,11 +99,12 @@ def check_integer(name: str, value: Any, *, least: int = 0) -> int:
 def check_array(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> Array:
     """Return `value` as a finite float64 array of `shape`; a letter stands for any length."""
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
-    if isinstance(value, str | bytes) or np.iscomplexobj(value):
-        raise TypeError(f"{name} must be an array of real numbers of shape {wanted}; got {value!r}")
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        given = np.asarray(value)
+        if given.dtype.kind not in "iufO":  # no text, truth values, dates or complex numbers
+            raise TypeError
+        array = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"{name} must be an array of real numbers of shape {wanted}; got {value!r}"
         ) from None
@@ -137,9 +153,9 @@ def check_symmetric(
     skew = float(np.abs(matrix - matrix.T).max(initial=0.0))
     if skew > 1e-12 * scale:
         raise ValueError(f"{name} must be symmetric; got entries that differ by {skew:g}")
-    lowest = float(np.linalg.eigvalsh(matrix)[0])
+    lowest = float(np.linalg.eigvalsh(matrix)[0]) if size else 0.0
     if kind == "definite" and lowest <= 1e-14 * scale:
         raise ValueError(f"{name} must be positive definite; got the eigenvalue {lowest:g}")
     if lowest < -1e-12 * scale:
         raise ValueError(f"{name} must be positive semidefinite; got the eigenvalue {lowest:g}")
-    return (matrix + matrix.T) / 2
+    return matrix / 2 + matrix.T / 2

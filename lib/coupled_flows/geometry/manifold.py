@@ -8,28 +8,16 @@ of the same formulas.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coupled_flows.geometry.errors import Array, check_array, check_rng
+from coupled_flows.geometry.errors import Array, check_array, check_real, check_rng
 from coupled_flows.geometry.potentials import Embedding
+from coupled_flows.geometry.workspace import Workspace
 
 Mask = NDArray[np.bool_]
-
-
-class Workspace:
-    """Scratch arrays of one block of walkers, allocated once and found again by name."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, Array] = {}
-
-    def take(self, name: str, *shape: int) -> Array:
-        """Return the array of that name and shape; its content is whatever was left in it."""
-        array = self._arrays.get(name)
-        if array is None or array.shape != shape:
-            array = self._arrays[name] = np.empty(shape)
-        return array
 
 
 class Manifold(ABC):
@@ -129,7 +117,7 @@ class Manifold(ABC):
         ndarray of bool, shape (n,)
         """
         points = check_array("x", x, ("n", self.point_dim))
-        return self._distance_to_manifold(points) <= atol
+        return self._distance_to_manifold(points) <= check_real("atol", atol, least=0)
 
     def check_points(self, name: str, x: ArrayLike) -> Array:
         """Return x as points (n, p) of this manifold, or raise ValueError naming `name`."""
@@ -186,10 +174,7 @@ class Manifold(ABC):
         >>> Sphere(2).exp([[0.0, 0.0, 1.0]], [[np.pi / 2, 0.0, 0.0]]).round(12) + 0.0
         array([[1., 0., 0.]])
         """
-        points = self.check_points("x", x)
-        moved = points.T.copy()
-        self.move(moved, self.check_tangent(points, v).T.copy(), Workspace())
-        return moved.T
+        return self._moved(self.move, x, v)
 
     def retract(self, x: ArrayLike, v: ArrayLike) -> Array:
         """Move from x by v along a second-order retraction (acceleration 0 at v = 0).
@@ -216,9 +201,23 @@ class Manifold(ABC):
         >>> Sphere(2).retract([[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]]) * 2**0.5
         array([[1., 0., 1.]])
         """
+        return self._moved(self.shift, x, v)
+
+    def _moved(
+        self, how: Callable[[Array, Array, Workspace], None], x: ArrayLike, v: ArrayLike
+    ) -> Array:
         points = self.check_points("x", x)
+        vectors = self.check_tangent(points, v)
         moved = points.T.copy()
-        self.shift(moved, self.check_tangent(points, v).T.copy(), Workspace())
+        with np.errstate(all="ignore"):  # what is not finite is found and reported below
+            how(moved, vectors.T.copy(), Workspace())
+        lost = ~np.isfinite(moved).all(axis=0)
+        if lost.any():
+            row = int(np.argmax(lost))
+            raise ValueError(
+                f"v must be so short that x + v and |v|^2 are finite;"
+                f" got {vectors[row]} in row {row}"
+            )
         return moved.T
 
     def log(self, x: ArrayLike, y: ArrayLike) -> Array:

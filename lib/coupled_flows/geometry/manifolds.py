@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from coupled_flows.geometry.errors import Array, check_integer, check_rng
-from coupled_flows.geometry.manifold import Manifold, Workspace
+from coupled_flows.geometry.manifold import Manifold
 from coupled_flows.geometry.potentials import Embedding
 from coupled_flows.geometry.series import cos_sinc
+from coupled_flows.geometry.workspace import Workspace
 
 TURN = 2 * math.pi
 _BELOW_TURN = math.nextafter(TURN, 0.0)
@@ -36,7 +37,8 @@ class _Flat(Manifold):
         pass
 
     def _dist(self, x: Array, y: Array) -> Array:
-        return np.linalg.norm(self._log(x, y), axis=1)
+        # hypot neither overflows nor underflows where a sum of squares would
+        return np.hypot.reduce(self._log(x, y), axis=1, initial=0.0)
 
     def pairwise(self, x: ArrayLike, y: ArrayLike) -> Array:
         rows = self.check_points("x", x)
@@ -201,6 +203,12 @@ class Sphere(Manifold):
         radial = np.einsum("ij,ij->j", w, x, out=work.take("radial", n))
         square = np.einsum("ij,ij->j", w, w, out=work.take("square", n))
         along = np.multiply(radial, radial, out=work.take("along", n))
+        if not along.max(initial=0.0) <= 16.0:
+            # |w|^2 - <w, x>^2 would lose |v|^2 by cancellation: take the normal part away first
+            self.project(x, w, work)
+            np.einsum("ij,ij->j", w, x, out=radial)
+            np.einsum("ij,ij->j", w, w, out=square)
+            np.multiply(radial, radial, out=along)
         square -= along
         sinc = work.take("sinc", n)
         series = cos_sinc(square, along, sinc)
@@ -221,10 +229,15 @@ class Sphere(Manifold):
     def shift(self, x: Array, w: Array, work: Workspace) -> None:
         n = x.shape[1]
         radial = np.einsum("ij,ij->j", w, x, out=work.take("radial", n))
+        if not np.abs(radial).max(initial=0.0) <= 4.0:  # as in `move`
+            self.project(x, w, work)
+            np.einsum("ij,ij->j", w, x, out=radial)
         np.subtract(1.0, radial, out=radial)
         x *= radial
         x += w
         square = np.einsum("ij,ij->j", x, x, out=work.take("square", n))
+        if not square.max(initial=0.0) < np.inf:  # dividing by infinity would look like a point
+            square[np.isinf(square)] = np.nan
         np.sqrt(square, out=square)
         x /= square
 
@@ -268,12 +281,17 @@ class Sphere(Manifold):
                 f" opposite {x[row]} in row {row}"
             )
         tangent = self._tangential(x, y - x)
-        length = np.linalg.norm(tangent, axis=1)
-        scale = np.divide(angle, length, out=np.ones_like(angle), where=length > 0)
-        return tangent * scale[:, None]
+        length = np.linalg.norm(tangent, axis=1, keepdims=True)
+        np.divide(tangent, length, out=tangent, where=length > 0)
+        # near the antipode the first projection leaves little but rounding: a second one
+        tangent = self._tangential(x, tangent)
+        again = np.linalg.norm(tangent, axis=1, keepdims=True)
+        scale = np.divide(angle[:, None], again, out=np.ones_like(again), where=length > 0)
+        return tangent * scale
 
     def _distance_to_manifold(self, x: Array) -> Array:
-        return np.abs(np.linalg.norm(x, axis=1) - 1)
+        with np.errstate(over="ignore"):  # infinitely far is far enough
+            return np.abs(np.linalg.norm(x, axis=1) - 1)
 
 
 def _identity(d: int) -> Embedding:

@@ -115,8 +115,17 @@ def linear(vector: ArrayLike) -> Potential:
     >>> linear([0.0, 0.0, -2.0]).value(np.array([[0.0, 0.6, 0.8]]))
     array([-1.6])
     """
-    slope = check_array("vector", vector, ("p",))
-    return Potential(lambda x: x @ slope, lambda x: np.broadcast_to(slope, x.shape))
+    slope = check_array("vector", vector, ("p",)).copy()
+
+    def value(x: Array) -> Array:
+        _check_fit("vector", len(slope), x)
+        return x @ slope
+
+    def gradient(x: Array) -> Array:
+        _check_fit("vector", len(slope), x)
+        return np.broadcast_to(slope, x.shape)
+
+    return Potential(value, gradient)
 
 
 def quadratic(matrix: ArrayLike) -> Potential:
@@ -143,13 +152,15 @@ def quadratic(matrix: ArrayLike) -> Potential:
     skew = float(np.abs(form - form.T).max(initial=0.0))
     if skew > 1e-12 * float(np.abs(form).max(initial=0.0)):
         raise ValueError(f"matrix must be symmetric; got entries that differ by {skew:g}")
-    form = (form + form.T) / 2
+    form = form / 2 + form.T / 2
 
     def gradient(x: Array) -> Array:
+        _check_fit("matrix", len(form), x)
         # written through the transpose, so that component-major points stay contiguous
         return (form @ x.T).T
 
     def value(x: Array) -> Array:
+        _check_fit("matrix", len(form), x)
         return 0.5 * np.einsum("ji,ji->i", x.T, form @ x.T)
 
     return Potential(value, gradient)
@@ -189,6 +200,14 @@ def fourier(
         return _sum_of_waves(slopes, x[:, 0])[:, None]
 
     return Potential(value, gradient)
+
+
+def _check_fit(name: str, size: int, x: Array) -> None:
+    if x.shape[1] != size:
+        raise ValueError(
+            f"{name} must have one entry for each coordinate of a point; got {size} for points of"
+            f" shape {x.shape}"
+        )
 
 
 def _sum_of_waves(waves: list[tuple[int, float, float]], t: Array) -> Array:

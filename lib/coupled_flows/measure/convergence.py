@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coupled_flows.geometry.errors import Array, check_array
+from coupled_flows.geometry.errors import Array, check_array, check_real
 from coupled_flows.measure.wasserstein import Estimate
 
 _Point = TypeVar("_Point")
@@ -30,6 +30,11 @@ class Order:
     steps, errors : ndarray, shape (n,)
         What was fitted, steps descending.
 
+    Raises
+    ------
+    ValueError
+        If the slope is not a finite number inside its interval.
+
     Examples
     --------
     >>> fit_order([0.4, 0.2, 0.1], [0.8, 0.4, 0.2])
@@ -42,6 +47,10 @@ class Order:
     constant: float
     steps: Array
     errors: Array
+
+    def __post_init__(self) -> None:
+        check_real("slope", self.slope, least=check_real("low", self.low))
+        check_real("high", self.high, least=self.slope)
 
     @property
     def local(self) -> Array:

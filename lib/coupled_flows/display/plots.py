@@ -1,0 +1,217 @@
+"""What the pages plot: orders of convergence, laws of one angle, paths on the sphere.
+
+Each function takes `ax` and returns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE
+from coupled_flows.geometry.errors import Array, check_type
+from coupled_flows.measure.angles import SmoothLaw
+from coupled_flows.measure.convergence import Order
+
+
+def orders(
+    ax: Axes,
+    fitted: Mapping[str, Order],
+    *,
+    xlabel: str = "step $h$",
+    ylabel: str = "$W_2$ (radians)",
+) -> Axes:
+    """Plot errors against steps on logarithmic axes, with fitted lines, slopes in the legend.
+
+    Parameters
+    ----------
+    ax : Axes
+    fitted : mapping of str to Order
+    xlabel, ylabel : str
+        With units.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError
+        If a value is not an Order.
+
+    Examples
+    --------
+    >>> from coupled_flows import fit_order
+    >>> from coupled_flows.display.figures import canvas
+    >>> figure, ax = canvas()
+    >>> orders(ax, {"walk": fit_order([0.2, 0.1], [0.02, 0.01])}).get_xscale()
+    'log'
+    """
+    for i, (label, order) in enumerate(fitted.items()):
+        check_type(f"fitted[{label!r}]", order, Order, "an Order, from fit_order")
+        color, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
+        ax.plot(order.steps, order.errors, marker, color=color, label=f"{label}: slope {order!r}")
+        ends = order.steps[[0, -1]]
+        ax.plot(ends, order.constant * ends**order.slope, "-", color=color, linewidth=1)
+    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    halvings(ax, np.concatenate([order.steps for order in fitted.values()]))
+    ax.legend()
+    return ax
+
+
+def halvings(ax: Axes, steps: Array) -> Axes:
+    """Label the x axis at steps that are powers of two, as fractions.
+
+    Parameters
+    ----------
+    ax : Axes
+    steps : ndarray
+        Steps 2^-j.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> from coupled_flows.display.figures import canvas
+    >>> figure, ax = canvas()
+    >>> [float(tick) for tick in halvings(ax, np.array([0.5, 0.25])).get_xticks()]
+    [0.25, 0.5]
+    """
+    ticks = np.unique(steps)
+    ax.set_xticks(ticks[:: max(1, len(ticks) // 6)])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(_as_fraction))
+    return ax
+
+
+def _as_fraction(step: float, position: int | None = None) -> str:
+    return f"{step:g}" if step >= 1 else f"1/{round(1 / step)}"
+
+
+def laws(ax: Axes, shown: Mapping[str, SmoothLaw], *, samples: int = 400) -> Axes:
+    """Plot the densities of laws of one angle, with respect to that angle.
+
+    Parameters
+    ----------
+    ax : Axes
+    shown : mapping of str to SmoothLaw
+        The first is filled.
+    samples : int
+        Points on each curve.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> from coupled_flows import CircleLaw
+    >>> from coupled_flows.display.figures import canvas
+    >>> figure, ax = canvas()
+    >>> len(laws(ax, {"uniform": CircleLaw([1.0])}).lines)
+    1
+    """
+    for i, (label, law) in enumerate(shown.items()):
+        angle = np.linspace(0.0, law.end, samples)
+        density = law.angle_density(angle)
+        if i == 0:
+            ax.fill_between(angle, density, color=PALETTE[0], alpha=0.25, linewidth=0)
+        ax.plot(angle, density, label=label, color=PALETTE[i % 5], linestyle=DASHES[i % 5])
+    end = max(law.end for law in shown.values())
+    names = {2: "angle (radians)", 1: "polar angle (radians)"}
+    ax.set(xlim=(0, end), ylim=(0, None), xlabel=names[round(end / np.pi)], ylabel="density")
+    parts = np.linspace(0, end, 5)
+    ax.set_xticks(parts, [_as_multiple_of_pi(part) for part in parts])
+    ax.legend()
+    return ax
+
+
+def _as_multiple_of_pi(angle: float) -> str:
+    quarters = round(4 * angle / np.pi)
+    top, bottom = (
+        (quarters // 4, 1)
+        if quarters % 4 == 0
+        else (quarters // 2, 2)
+        if quarters % 2 == 0
+        else (quarters, 4)
+    )
+    if top == 0:
+        return "0"
+    return ("π" if top == 1 else f"{top}π") + ("" if bottom == 1 else f"/{bottom}")
+
+
+def globe(ax: Axes, paths: Mapping[str, Array], *, tilt: float = 0.5, turn: float = 0.0) -> Axes:
+    """Draw paths on the unit sphere, seen from afar; what lies behind is faint.
+
+    Parameters
+    ----------
+    ax : Axes
+    paths : mapping of str to ndarray, shape (time, 3)
+    tilt, turn : float
+        Elevation of the eye above the equator and its azimuth, in radians.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> from coupled_flows.display.figures import canvas
+    >>> figure, ax = canvas()
+    >>> globe(ax, {"a point": np.array([[0.0, 0.0, 1.0]])}).get_aspect()
+    1.0
+    """
+    eye = np.array([np.cos(tilt) * np.cos(turn), np.cos(tilt) * np.sin(turn), np.sin(tilt)])
+    right = np.array([-np.sin(turn), np.cos(turn), 0.0])
+    frame = np.column_stack([right, np.cross(eye, right), eye])
+    around = np.linspace(0, 2 * np.pi, 181)
+    ax.fill(np.cos(around), np.sin(around), color="#80808018", linewidth=0)
+    ax.plot(np.cos(around), np.sin(around), color=INK, linewidth=0.8, linestyle="-")
+    for height in np.sin(np.radians([-60, -30, 0, 30, 60])):
+        circle = np.sqrt(1 - height**2)
+        ring = np.column_stack(
+            [circle * np.cos(around), circle * np.sin(around), 0 * around + height]
+        )
+        _on_globe(ax, ring @ frame, color="#808080", linewidth=0.5, linestyle="-")
+    for i, (label, path) in enumerate(paths.items()):
+        _on_globe(ax, path @ frame, color=PALETTE[i % 5], linestyle="-", label=label, linewidth=1.1)
+    ax.set(aspect=1, xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
+    ax.axis("off")
+    return ax
+
+
+def _on_globe(ax: Axes, seen: Array, label: str | None = None, **style: Any) -> None:
+    front = np.where(seen[:, 2:] >= 0, seen[:, :2], np.nan)
+    back = np.where(seen[:, 2:] < 0, seen[:, :2], np.nan)
+    ax.plot(*back.T, alpha=0.3, **style)
+    ax.plot(*front.T, label=label, **style)
+
+
+def arcs(points: Array, samples: int = 12) -> Array:
+    """Return the geodesic arcs between successive unit vectors, sampled for drawing.
+
+    Parameters
+    ----------
+    points : ndarray, shape (time, 3)
+    samples : int
+        Points drawn on each arc.
+
+    Returns
+    -------
+    ndarray, shape ((time - 1) * samples + 1, 3)
+
+    Examples
+    --------
+    >>> arcs(np.eye(3)).shape
+    (25, 3)
+    """
+    share = np.linspace(0, 1, samples, endpoint=False)[None, :, None]
+    chord = points[:-1, None] * (1 - share) + points[1:, None] * share
+    chord /= np.linalg.norm(chord, axis=2, keepdims=True)
+    return np.concatenate([chord.reshape(-1, points.shape[1]), points[-1:]])

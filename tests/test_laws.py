@@ -1,0 +1,149 @@
+"""Finitely many points and Gaussians, as laws: means, densities, samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import multivariate_normal
+
+from coupled_flows import Euclidean, GaussianLaw, PointLaw, Sphere, Torus
+
+Array = NDArray[np.float64]
+COVARIANCE = np.array([[2.0, 0.6], [0.6, 0.5]])
+MEAN = np.array([1.0, -2.0])
+
+
+def test_the_mean_of_points_is_the_weighted_sum() -> None:
+    law = PointLaw(np.array([[0.5], [2.0], [3.0]]), np.array([1.0, 2.0, 5.0]), Torus(1))
+    # 3 terms of size 3: 9 units of rounding of 1.1e-16
+    assert float(law.mean(lambda x: x[:, 0])) == pytest.approx(19.5 / 8, rel=1e-15)
+    columns = law.mean(lambda x: np.hstack([x, x**2]))
+    np.testing.assert_allclose(columns, [19.5 / 8, 53.25 / 8], rtol=1e-15)
+
+
+def test_points_without_weights_count_equally() -> None:
+    law = PointLaw(np.eye(3), manifold=Sphere(2))
+    np.testing.assert_array_equal(law.weights, np.full(3, 1 / 3))
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=6).filter(lambda w: sum(w) > 0))
+def test_weights_are_normalised(weights: list[float]) -> None:
+    law = PointLaw(np.zeros((len(weights), 2)), np.array(weights), Euclidean(2))
+    assert law.weights is not None
+    # a sum of 6 terms, each divided once: 12 roundings
+    assert law.weights.sum() == pytest.approx(1.0, abs=12 * 2**-53)
+    # below 1e-300 numbers lose digits of their own
+    np.testing.assert_allclose(law.weights * sum(weights), weights, rtol=1e-14, atol=1e-300)
+
+
+def test_points_are_sampled_with_their_weights() -> None:
+    n, weights = 100_000, np.array([0.1, 0.2, 0.7])
+    law = PointLaw(np.array([[0.0], [1.0], [2.0]]), weights, Euclidean(1))
+    x = law.sample(n, np.random.default_rng(1))
+    assert x.shape == (n, 1)
+    share = np.bincount(x[:, 0].astype(int)) / n
+    # five standard errors of a share
+    assert (np.abs(share - weights) < 5 * np.sqrt(weights * (1 - weights) / n)).all()
+
+
+def test_a_weight_of_zero_is_never_sampled() -> None:
+    law = PointLaw(np.array([[0.0], [1.0]]), np.array([1.0, 0.0]), Euclidean(1))
+    assert (law.sample(1000, np.random.default_rng(1)) == 0).all()
+
+
+def test_the_gaussian_density_is_scipys() -> None:
+    x = np.random.default_rng(2).standard_normal((50, 2)) * 2
+    first = GaussianLaw(MEAN, COVARIANCE).density(x)
+    second = multivariate_normal(MEAN, COVARIANCE).pdf(x)
+    # the exponent, up to 60, carries some ten roundings; so does its exponential, relatively
+    np.testing.assert_allclose(first, second, rtol=60 * 10 * 2**-52)
+
+
+def test_the_gaussian_density_has_mass_one() -> None:
+    root = np.linalg.cholesky(COVARIANCE)
+    # trapezoidal rule in standard units: error exp(-2 pi^2/0.25^2) and 1e-18 beyond 9
+    u = np.arange(-9, 9.01, 0.25)
+    grid = np.stack(np.meshgrid(u, u), axis=-1).reshape(-1, 2)
+    mass = GaussianLaw(MEAN, COVARIANCE).density(MEAN + grid @ root.T)
+    assert mass.sum() * 0.25**2 * np.linalg.det(root) == pytest.approx(1, abs=1e-13)
+
+
+def test_gaussian_samples_have_the_mean_and_the_covariance() -> None:
+    n = 100_000
+    x = GaussianLaw(MEAN, COVARIANCE).sample(n, np.random.default_rng(3))
+    centred = x - MEAN
+    # five standard errors: sqrt(c_ii/n), and sqrt((c_ii c_jj + c_ij^2)/n) for second moments
+    variance = np.diag(COVARIANCE)
+    assert (np.abs(centred.mean(axis=0)) < 5 * np.sqrt(variance / n)).all()
+    spread = np.sqrt((np.outer(variance, variance) + COVARIANCE**2) / n)
+    assert (np.abs(centred.T @ centred / n - COVARIANCE) < 5 * spread).all()
+
+
+def test_a_gaussian_without_spread_is_a_point() -> None:
+    law = GaussianLaw(MEAN, np.zeros((2, 2)))
+    np.testing.assert_array_equal(law.sample(3, np.random.default_rng(1)), np.tile(MEAN, (3, 1)))
+    with pytest.raises(ValueError, match=r"covariance must be positive definite.*got"):
+        law.density(np.zeros((1, 2)))
+
+
+def test_a_singular_gaussian_keeps_to_its_line() -> None:
+    direction = np.array([0.6, 0.8])
+    law = GaussianLaw(np.zeros(2), np.outer(direction, direction))
+    x = law.sample(1000, np.random.default_rng(1))
+    # an eigenvalue of 1e-16 instead of 0 has the root 1e-8; a normal number stays below 6
+    assert np.abs(x @ [0.8, -0.6]).max() < 6e-8
+    with pytest.raises(ValueError, match="covariance must be positive definite"):
+        law.density(x)
+
+
+def test_samples_of_no_point_are_empty() -> None:
+    rng = np.random.default_rng(1)
+    assert GaussianLaw(MEAN, COVARIANCE).sample(0, rng).shape == (0, 2)
+    assert PointLaw(np.eye(3), manifold=Sphere(2)).sample(0, rng).shape == (0, 3)
+
+
+def test_the_same_seed_gives_the_same_sample() -> None:
+    law = GaussianLaw(MEAN, COVARIANCE)
+    first, second = (law.sample(5, np.random.default_rng(7)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("f", "error"),
+    [
+        (lambda x: 1.0, "f must return"),
+        (lambda x: np.zeros((2, 2, 2)), "f must return"),
+        (lambda x: np.zeros(len(x) + 1), "f must return"),
+        (lambda x: np.full(len(x), math.nan), r"f\(x\) must be finite"),
+        (lambda x: np.full(len(x), math.inf), r"f\(x\) must be finite"),
+    ],
+)
+def test_a_function_that_gives_no_value_per_point_is_refused(f: object, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        PointLaw(np.eye(3), manifold=Sphere(2)).mean(f)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["cos", 1j])
+def test_a_function_of_another_type_is_refused(value: object) -> None:
+    law = PointLaw(np.eye(3), manifold=Sphere(2))
+    with pytest.raises((TypeError, ValueError), match=r"f(\(x\))? must .*got"):
+        law.mean(lambda x: np.full(len(x), value))
+
+
+@pytest.mark.parametrize(
+    "scale", [1e-300, 1e-160, 1.0, 1e160]
+)
+def test_densities_of_extreme_scale_are_finite_or_refused(scale: float) -> None:
+    law = GaussianLaw(np.zeros(2), scale * np.eye(2))
+    try:
+        value = law.density(np.zeros((1, 2)))
+    except ValueError as error:
+        assert "covariance must" in str(error)
+    else:
+        # through a logarithm of size 700 a rounding becomes 700 * 2^-52
+        np.testing.assert_allclose(value, 1 / (2 * math.pi * scale), rtol=700 * 2**-50)

@@ -1,0 +1,334 @@
+"""The built website: what its HTML says, and what a real browser makes of it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from myst_nb.core.read import is_myst_markdown_notebook
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tools.pages import notebook, pages
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = pages(ROOT)
+NAMES = [page.name for page in BOOK]
+
+WEIGHT_LIMIT = 500_000  # bytes, gzipped: a page's own HTML and pictures
+PHONE, DESK = 390, 1280  # CSS pixels
+
+# What the theme itself says or does, by name; anything else fails.
+CONSOLE_OF_THE_THEME = {"Got invalid theme mode: . Resetting to auto."}
+AXE_OF_THE_THEME = {
+    # The theme puts its skip link and its back-to-top button outside the landmarks.
+    "region",
+}
+
+
+# --- the HTML ------------------------------------------------------------------------------------
+
+
+@cache
+def read(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+
+
+def article(site: Path, name: str) -> Tag:
+    found = read(site / f"{name}.html").find("article")
+    assert isinstance(found, Tag)
+    return found
+
+
+def outside(address: str) -> bool:
+    return urlsplit(address).netloc != ""
+
+
+def test_every_page_of_the_contents_is_built_and_no_other(quick_site: Path) -> None:
+    assert {path.stem for path in (quick_site / "book").glob("*.html")} == {
+        name.removeprefix("book/") for name in NAMES
+    }
+
+
+def test_every_source_page_is_in_the_contents() -> None:
+    assert {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")} == set(NAMES)
+
+
+@pytest.mark.parametrize("page", BOOK, ids=NAMES)
+def test_source_has_the_jupytext_header(page: Any) -> None:
+    # Without it the cells of a page are shown and silently not run.
+    text = page.path.read_text(encoding="utf8")
+    assert is_myst_markdown_notebook(text)
+    assert re.search(r"^kernelspec:\n(  .*\n)*  name: python3$", text, re.MULTILINE)
+
+
+def test_nothing_is_loaded_from_another_host(quick_site: Path) -> None:
+    found = []
+    for path in quick_site.rglob("*.html"):
+        for tag in read(path).find_all(True):
+            if tag.name == "a":
+                continue
+            for attribute in ("src", "href", "srcset", "poster", "data", "action"):
+                address = str(tag.get(attribute) or "")
+                if outside(address) and tag.get("rel") != ["canonical"]:
+                    found.append((path.name, tag.name, address))
+            if re.search(r"url\(\s*['\"]?(https?:)?//", str(tag.get("style") or "")):
+                found.append((path.name, tag.name, str(tag["style"])))
+        for script in read(path).find_all("script", src=False):
+            found += [
+                (path.name, "script", host) for host in re.findall(r"https?://\S+", script.text)
+            ]
+    assert found == []
+
+
+def test_no_style_sheet_loads_from_another_host(quick_site: Path) -> None:
+    loads = re.compile(r"""(?:url\(|@import)\s*['"]?(?:https?:)?//[^)'";]*""")
+    assert [
+        (path.name, found)
+        for path in quick_site.rglob("*.css")
+        for found in loads.findall(path.read_text(encoding="utf8"))
+    ] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_image_has_an_alt_text_that_is_a_text(quick_site: Path, name: str) -> None:
+    for image in read(quick_site / f"{name}.html").find_all("img"):
+        alt = str(image.get("alt", ""))
+        assert " " in alt.strip(), f"{image} has no alt text"
+        assert not re.search(r"\.(png|svg|jpe?g|gif|webp)$|_images/|^[0-9a-f]{16,}", alt), alt
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_drawing_in_the_page_is_named(quick_site: Path, name: str) -> None:
+    for drawing in article(quick_site, name).select(".output svg"):
+        named = drawing.get("aria-label") or drawing.get("aria-labelledby") or drawing.find("title")
+        inside = drawing.find_parent(attrs={"aria-label": True}) or drawing.find_parent(
+            attrs={"aria-hidden": "true"}
+        )
+        assert named or inside, str(drawing)[:200]
+
+
+def test_every_internal_link_leads_somewhere(quick_site: Path) -> None:
+    broken = []
+    for path in quick_site.rglob("*.html"):
+        if path.name == "404.html":  # its links start at the public root, which is not here
+            continue
+        for link in read(path).find_all("a", href=True):
+            address, fragment = urldefrag(str(link["href"]))
+            if outside(address) or address.startswith(("mailto:", "javascript:")):
+                continue
+            target = (path.parent / unquote(address)).resolve() if address else path
+            if not target.is_file() or not _has_anchor(target, unquote(fragment)):
+                broken.append((path.name, link["href"]))
+    assert broken == []
+
+
+def _has_anchor(path: Path, fragment: str) -> bool:
+    if not fragment or path.suffix != ".html":
+        return True
+    soup = read(path)
+    return (
+        soup.find(id=fragment) is not None or soup.find("a", attrs={"name": fragment}) is not None
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_has_a_title_and_a_description_in_words(quick_site: Path, name: str) -> None:
+    soup = read(quick_site / f"{name}.html")
+    assert soup.title is not None
+    assert len(soup.title.get_text().strip()) > len("Coupled Flows") - 1
+    for tag in ('meta[name="description"]', 'meta[property="og:description"]'):
+        found = soup.select(tag)
+        assert len(found) == 1, f"{name} needs one {tag}: html_meta in its header"
+        text = str(found[0]["content"])
+        assert len(text) >= 40, text
+        assert not re.search(r"[\\${}]", text), text  # TeX is no description
+    assert soup.find("meta", attrs={"property": "og:url"}) is None
+
+
+@pytest.mark.parametrize("page", BOOK, ids=NAMES)
+def test_executed_page_says_where_its_numbers_come_from(quick_site: Path, page: Any) -> None:
+    footer = article(quick_site, page.name).select_one("section.provenance")
+    if notebook(page) is None:
+        assert footer is None
+        return
+    assert footer is not None
+    assert [term.get_text() for term in footer.find_all("dt")] == [
+        "Source",
+        "Versions",
+        "Seeds",
+        "Run",
+    ]
+    assert "quick edition" in footer.get_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_is_light(quick_site: Path, name: str) -> None:
+    path = quick_site / f"{name}.html"
+    own = [path] + [
+        (path.parent / unquote(str(image["src"]))).resolve()
+        for image in article(quick_site, name).find_all("img", src=True)
+        if not str(image["src"]).startswith("data:")
+    ]
+    assert sum(len(gzip.compress(part.read_bytes())) for part in set(own)) <= WEIGHT_LIMIT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_elements_share_an_id(quick_site: Path, name: str) -> None:
+    ids = [str(tag["id"]) for tag in article(quick_site, name).find_all(id=True)]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_site_does_not_tell_on_which_machine_it_was_built(quick_site: Path) -> None:
+    told = {str(ROOT), str(Path.home()) + "/"}
+    for path in quick_site.rglob("*"):
+        if path.suffix in {".html", ".ipynb", ".md", ".json"} or path.name == "searchindex.js":
+            text = path.read_text(encoding="utf8")
+            assert not [word for word in told if word in text], path
+
+
+# --- in a browser --------------------------------------------------------------------------------
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def served(quick_site: Path) -> Iterator[str]:
+    """The site behind a web server of this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(quick_site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, without a word to anyone outside."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        message = "NO BROWSER: no page was opened. Install Chromium and run the tests again."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=found,
+            args=[
+                "--no-sandbox",  # it is started as root in a container, on pages of our own
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield started
+        started.close()
+
+
+@dataclass
+class Log:
+    """What a page complained of while it was open."""
+
+    here: str
+    console: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def listen(self, page: Page) -> None:
+        page.on("console", lambda message: self._said(message.type, message.text))
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+        page.on("requestfailed", lambda request: self.failed.append(request.url))
+        page.on(
+            "response",
+            lambda answer: self.failed.append(answer.url) if answer.status >= 400 else None,
+        )
+        page.on("request", lambda request: self._asked(request.url))
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} and text not in CONSOLE_OF_THE_THEME:
+            self.console.append(text)
+
+    def _asked(self, address: str) -> None:
+        if not address.startswith((self.here, "data:", "blob:")):
+            self.outside.append(address)
+
+
+def typeset(page: Page) -> None:
+    page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
+    page.evaluate("MathJax.startup.promise")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_opens_in_a_browser(served: str, browser: Browser, name: str) -> None:
+    log = Log(served)
+    page = browser.new_page(viewport={"width": DESK, "height": 900})
+    log.listen(page)
+    page.goto(f"{served}/{name}.html", wait_until="load")
+    typeset(page)
+    assert (log.console, log.failed, log.outside) == ([], [], [])
+    left = page.evaluate(
+        "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))"
+        ".map(e => e.textContent)"
+    )
+    assert left == [], "mathematics that was not typeset"
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_fits_a_phone(served: str, browser: Browser, name: str) -> None:
+    page = browser.new_page(viewport={"width": PHONE, "height": 844})
+    page.goto(f"{served}/{name}.html", wait_until="load")
+    typeset(page)
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= PHONE, f"the page is {wide} pixels wide"
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", NAMES)
+def test_axe_finds_no_barrier(
+    quick_site: Path, served: str, browser: Browser, name: str, scheme: Any
+) -> None:
+    page = browser.new_page(color_scheme=scheme, viewport={"width": DESK, "height": 900})
+    page.goto(f"{served}/{name}.html", wait_until="load")
+    typeset(page)
+    page.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
+    found = page.evaluate(
+        "rules => axe.run(document, {runOnly: rules})"
+        ".then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))]))",
+        ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"],
+    )
+    assert [rule for rule in found if rule[0] not in AXE_OF_THE_THEME] == []
+    page.close()
+
+
+def test_page_works_when_opened_from_disk(quick_site: Path, browser: Browser) -> None:
+    address = (quick_site / f"{NAMES[0]}.html").as_uri()
+    log = Log(quick_site.as_uri())
+    page = browser.new_page()
+    log.listen(page)
+    page.goto(address, wait_until="load")
+    typeset(page)
+    assert (log.console, log.failed, log.outside) == ([], [], [])
+    page.close()

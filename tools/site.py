@@ -1,0 +1,109 @@
+"""The book's own Sphinx extension: what is out of date, the ledger, the provenance footer.
+
+Sphinx sees that a page's source changed. It does not see that its outputs did (the library was
+edited), nor that its footer did (a commit was made); `tools.build` records both for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.typing import ExtensionMetadata
+
+from tools.ledger import Assumption, LedgerDirective, link_assumptions
+
+CLAIMS, FOOTERS, OUTPUTS = "claims.json", "footers.json", "outputs.json"
+
+
+def record(app: Sphinx, name: str) -> dict[str, str]:
+    """Return one of the records that `tools.build` left for this build."""
+    folder = app.config.coupled_flows_record
+    if not folder:  # somebody runs Jupyter Book itself
+        return {}
+    found: dict[str, str] = json.loads((Path(folder) / name).read_text(encoding="utf8"))
+    return found
+
+
+def outdated(app: Sphinx, env: BuildEnvironment, added: Any, changed: Any, removed: Any) -> Any:
+    """Name the pages whose outputs are not those they were last read with."""
+    now = record(app, OUTPUTS)
+    before = getattr(env, "coupled_flows_outputs", {})
+    env.coupled_flows_outputs = now  # type: ignore[attr-defined]
+    return [page for page in env.found_docs if now.get(page) != before.get(page)]
+
+
+def note_read(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
+    """Remember whether any page is read in this build."""
+    app.coupled_flows_read = bool(pages)  # type: ignore[attr-defined]
+
+
+def rewritten(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Name the pages to write again although their source is as it was.
+
+    A page shows other pages' titles, numbers of theorems and glued results. So once one page was
+    read anew, all are written; else those with a new footer.
+    """
+    now = record(app, FOOTERS)
+    before = getattr(env, "coupled_flows_footers", {})
+    env.coupled_flows_footers = now  # type: ignore[attr-defined]
+    if getattr(app, "coupled_flows_read", False):
+        return sorted(env.found_docs)
+    return sorted(page for page in env.found_docs if now.get(page) != before.get(page))
+
+
+def free_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Take the id off the inside of theorems and exercises: it is the same in all of them."""
+    for section in doctree.findall(nodes.section):
+        if {"proof-content", "exercise-content", "solution-content"} & set(section["ids"]):
+            section["classes"] = [*section["classes"], *section["ids"]]
+            section["ids"] = []
+
+
+def add_footer(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Put the provenance footer under an executed page."""
+    if doctree is not None and "body" in context:
+        context["body"] += record(app, FOOTERS).get(page, "")
+
+
+def tidy_tags(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Mend the tags that describe a page to others.
+
+    The description is the one its author wrote, not the page's first words with their TeX. And a
+    page has an address of its own only where the site has a public one.
+    """
+    tags = context.get("metatags", "")
+    written = re.search(r'<meta content="([^"]*)" [^>]*name="description"[^>]*>', tags)
+    if written:
+        tags = re.sub(
+            r'(<meta property="og:description" content=")[^"]*',
+            lambda found: found[1] + written[1],
+            tags,
+        )
+    if not app.config.ogp_site_url:
+        tags = re.sub(r'<meta property="og:url"[^>]*>\n?', "", tags)
+    context["metatags"] = tags
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the extension."""
+    app.add_config_value("coupled_flows_record", "", "", types=(str,))
+    app.add_directive("ledger", LedgerDirective)
+    app.add_node(Assumption)
+    app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", note_read)
+    app.connect("env-updated", rewritten)
+    app.connect("doctree-resolved", link_assumptions)
+    app.connect("doctree-resolved", free_ids)
+    app.connect("html-page-context", add_footer)
+    app.connect("html-page-context", tidy_tags, priority=900)  # after they were written
+    return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}
