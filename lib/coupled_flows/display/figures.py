@@ -126,7 +126,7 @@ class Picture:
         text = buffer.getvalue()
         text = text[text.index("<svg") :]
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-        text = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", text)
+        text = re.sub(r"-?\d+\.\d{3,}", _shorter, text)
         text = text.replace(INK, "currentColor")
         # ids must differ between the figures of a page
         own = "p" + hashlib.sha256((text + self.alt).encode()).hexdigest()[:8]
@@ -148,4 +148,12 @@ class Picture:
         )
 
     def _repr_html_(self) -> str:
-        return re.sub(r"\n\s*", " ", self.svg())
+        # a frame of its own, so that on a phone the figure scrolls sideways instead of shrinking
+        svg = re.sub(r"\n\s*", " ", self.svg())
+        return f'<div class="picture-frame" tabindex="0">{svg}</div>'
+
+
+def _shorter(number: re.Match[str]) -> str:
+    """Return a coordinate to a hundredth of a point, a scale to four digits."""
+    value = float(number[0])
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4g}"

@@ -46,14 +46,13 @@ def choose(*, quick: _Size, full: _Size) -> _Size:
     return full if EDITION == "full" else quick
 
 
-def quote(key: str, value: object) -> None:
-    """Keep a value under a key, so that the page's prose can quote it: {glue:text}`key:.3f`.
+def quote(**values: object) -> None:
+    """Keep values by name, so that the page's prose can quote them: {glue:text}`name:.3f`.
 
     Parameters
     ----------
-    key : str
-    value : object
-        A number (of NumPy's too), or anything whose repr is fit to print, such as an Order.
+    **values : object
+        Numbers (NumPy's too), or anything whose repr is fit to print, such as an Order.
 
     Raises
     ------
@@ -62,11 +61,12 @@ def quote(key: str, value: object) -> None:
 
     Examples
     --------
-    >>> quote("slope", 1.0)
+    >>> quote(slope=1.0)
     """
     from myst_nb import glue
 
-    glue(key, value.item() if isinstance(value, np.generic) else value, display=False)
+    for name, value in values.items():
+        glue(name, value.item() if isinstance(value, np.generic) else value, display=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE
 from coupled_flows.geometry.errors import Array, check_type
@@ -54,12 +54,13 @@ def orders(
     for i, (label, order) in enumerate(fitted.items()):
         check_type(f"fitted[{label!r}]", order, Order, "an Order, from fit_order")
         color, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
-        ax.plot(order.steps, order.errors, marker, color=color, label=f"{label}: slope {order!r}")
+        ax.plot(order.steps, order.errors, marker, color=color, label=f"{label}:\nslope {order!r}")
         ends = order.steps[[0, -1]]
         ax.plot(ends, order.constant * ends**order.slope, "-", color=color, linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    ax.yaxis.set_minor_formatter(NullFormatter())
     halvings(ax, np.concatenate([order.steps for order in fitted.values()]))
-    ax.legend()
+    ax.legend(loc="upper left")
     return ax
 
 
@@ -84,7 +85,7 @@ def halvings(ax: Axes, steps: Array) -> Axes:
     [0.25, 0.5]
     """
     ticks = np.unique(steps)
-    ax.set_xticks(ticks[:: max(1, len(ticks) // 6)])
+    ax.set_xticks(ticks[:: -(-len(ticks) // 5)])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(_as_fraction))
     return ax
