@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.polynomial import legendre
+from numpy.typing import NDArray
 
 from coupled_flows.geometry.errors import Array
 from coupled_flows.geometry.manifolds import TURN
@@ -19,6 +20,7 @@ from coupled_flows.geometry.series import gauss_legendre
 from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
 from coupled_flows.walks.steps import BoundedWalk, RetractionWalk, Walk
 
+Rows = NDArray[np.intp]
 # a standard Gaussian has mass 2e-17 beyond this
 REACH = 8.5
 
@@ -51,8 +53,8 @@ def _accepted_on_line(walk: MetropolisWalk | BarkerWalk, angles: Array, modes: i
     k = np.arange(1, modes + 1)
     out = np.empty((len(angles), 2 * modes + 1))
     known: Array = np.empty(0)
-    for i, angle in enumerate(angles):
-        cuts = _kinks(walk, angle, reach)
+    here = _energy_on_line(walk, angles)
+    for i, cuts in enumerate(_kinks(walk, angles, reach)):
         if not np.array_equal(cuts, known):
             known = cuts
             half = np.diff(cuts)[:, None] / 2
@@ -60,38 +62,59 @@ def _accepted_on_line(walk: MetropolisWalk | BarkerWalk, angles: Array, modes: i
             density = np.exp(-0.5 * (jump / walk.spread) ** 2) / (walk.spread * math.sqrt(TURN))
             proposed = (half * weight).ravel() * density
             waves = np.exp(1j * np.outer(jump, k))
-        mass = proposed * walk.acceptance(_rise_on_line(walk, angle, angle + jump))
+        rise = _energy_on_line(walk, angles[i] + jump) - here[i]
+        mass = proposed * walk.acceptance(rise)
         stayed = 1 - mass.sum()
-        mean = (mass @ waves + stayed) * np.exp(1j * k * angle)
+        mean = (mass @ waves + stayed) * np.exp(1j * k * angles[i])
         out[i] = np.concatenate([[1.0], mean.real, mean.imag])
     return out
 
 
-def _rise_on_line(walk: Walk, angle: float, y: Array) -> Array:
-    points = np.append(y, angle)[:, None] % TURN
-    energy = walk.langevin.beta * walk.langevin.energy(points)
-    return energy[:-1] - energy[-1]
+def _energy_on_line(walk: Walk, angles: Array) -> Array:
+    points = np.ravel(angles)[:, None] % TURN
+    return walk.langevin.beta * walk.langevin.energy(points).reshape(np.shape(angles))
 
 
-def _kinks(walk: MetropolisWalk | BarkerWalk, angle: float, reach: float) -> Array:
-    """Return the jumps where the acceptance probability has kinks, with the ends of the reach."""
+def _kinks(walk: MetropolisWalk | BarkerWalk, angles: Array, reach: float) -> list[Array]:
+    """Return, for each angle, the jumps at which the acceptance has kinks, and the ends."""
+    ends = np.array([-reach, reach])
     if isinstance(walk, BarkerWalk):
-        return np.array([-reach, reach])
-    grid = np.linspace(angle - reach, angle + reach, 801)
-    sign = np.sign(_rise_on_line(walk, angle, grid))
-    slope = np.sign(walk.langevin.gradient(np.array([[angle]]))[0, 0])
-    low, high = grid[:-1].copy(), grid[1:].copy()
-    left, right = sign[:-1].copy(), sign[1:].copy()
+        return [ends] * len(angles)
+    here = _energy_on_line(walk, angles)
+
+    def sign(row: Rows, jump: Array) -> Array:
+        return np.sign(_energy_on_line(walk, angles[row] + jump) - here[row])
+
+    jumps = np.linspace(-reach, reach, 801)
+    rows = np.repeat(np.arange(len(angles))[:, None], len(jumps), axis=1)
+    signs = sign(rows, np.broadcast_to(jumps, rows.shape))
+    slope = np.sign(walk.langevin.gradient(angles[:, None])[:, 0])
+    low = np.broadcast_to(jumps[:-1], signs[:, 1:].shape).copy()
+    high = np.broadcast_to(jumps[1:], signs[:, 1:].shape).copy()
+    left, right = signs[:, :-1].copy(), signs[:, 1:].copy()
     # beside the point itself the sign of the rise is that of the slope
-    left[400], right[399] = slope, -slope
-    low[400], high[399] = angle + 1e-9 * reach, angle - 1e-9 * reach
-    change = left * right < 0
-    low, high, left = low[change], high[change], left[change]
+    left[:, 400], right[:, 399] = slope, -slope
+    low[:, 400], high[:, 399] = 1e-9 * reach, -1e-9 * reach
+    return _roots(sign, low, high, left, right, np.append(ends, 0.0))
+
+
+def _roots(
+    sign: Callable[[Rows, Array], Array],
+    low: Array,
+    high: Array,
+    left: Array,
+    right: Array,
+    always: Array,
+) -> list[Array]:
+    """Return, for each row of brackets, where the sign changes, with points that always count."""
+    row, cell = np.nonzero(left * right < 0)
+    a, b, before = low[row, cell], high[row, cell], left[row, cell]
     for _ in range(50):
-        middle = (low + high) / 2
-        same = np.sign(_rise_on_line(walk, angle, middle)) == left
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
-    return np.unique(np.concatenate([[-reach, 0.0, reach], (low + high) / 2 - angle]))
+        middle = (a + b) / 2
+        same = sign(row, middle) == before
+        a, b = np.where(same, middle, a), np.where(same, b, middle)
+    root = (a + b) / 2
+    return [np.unique(np.concatenate([always, root[row == i]])) for i in range(len(low))]
 
 
 # -- the sphere, functions of z -----------------------------------------------------------------
@@ -169,40 +192,45 @@ def _accepted_on_sphere(walk: MetropolisWalk | BarkerWalk, z: Array, degree: int
     node, weight = gauss_legendre(96 + (top + degree) // 2)
     out = np.empty((len(z), degree + 1))
     known: Array = np.empty(0)
-    for i, height in enumerate(z):
-        cuts = _latitudes(walk, height)
+    energy = _energy_on_sphere(walk, z)
+    for i, cuts in enumerate(_latitudes(walk, z)):
         if not np.array_equal(cuts, known):
             known = cuts
             half = np.diff(cuts)[:, None] / 2
             y = (cuts[:-1, None] + half + half * node).ravel()
             area = (half * weight).ravel()
             polynomials = legendre.legvander(y, max(top, degree))
-        here = legendre.legvander([height], max(top, degree))[0]
+        here = legendre.legvander(z[i : i + 1], max(top, degree))[0]
         density = polynomials[:, : top + 1] @ (q * here[: top + 1])
-        mass = area * density * walk.acceptance(_rise(walk, height, y))
+        mass = area * density * walk.acceptance(_energy_on_sphere(walk, y) - energy[i])
         stayed = 1 - mass.sum()
         out[i] = mass @ polynomials[:, : degree + 1] + stayed * here[: degree + 1]
     return out
 
 
-def _rise(walk: Walk, height: float, y: Array) -> Array:
-    z = np.append(y, height)
-    x = np.sqrt(np.maximum((1 - z) * (1 + z), 0.0))
-    energy = walk.langevin.beta * walk.langevin.energy(np.column_stack([x, 0 * x, z]))
-    return energy[:-1] - energy[-1]
+def _energy_on_sphere(walk: Walk, z: Array) -> Array:
+    heights = np.ravel(z)
+    x = np.sqrt(np.maximum((1 - heights) * (1 + heights), 0.0))
+    points = np.column_stack([x, np.zeros_like(x), heights])
+    return walk.langevin.beta * walk.langevin.energy(points).reshape(np.shape(z))
 
 
-def _latitudes(walk: MetropolisWalk | BarkerWalk, height: float) -> Array:
-    """Return the heights where the acceptance probability has kinks, with both poles."""
+def _latitudes(walk: MetropolisWalk | BarkerWalk, z: Array) -> list[Array]:
+    """Return, for each height, where the acceptance has kinks, with both poles."""
+    poles = np.array([-1.0, 1.0])
     if isinstance(walk, BarkerWalk):
-        return np.array([-1.0, 1.0])
-    grid = np.unique(np.concatenate([np.cos(np.linspace(np.pi, 0, 801)), [height]]))
-    sign = np.sign(_rise(walk, height, grid))
-    here = int(np.searchsorted(grid, height))
-    change = sign[:-1] * sign[1:] < 0
-    low, high, left = grid[:-1][change], grid[1:][change], sign[:-1][change]
-    for _ in range(50):
-        middle = (low + high) / 2
-        same = np.sign(_rise(walk, height, middle)) == left
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
-    return np.unique(np.concatenate([[-1.0, grid[here], 1.0], (low + high) / 2]))
+        return [poles] * len(z)
+    here = _energy_on_sphere(walk, z)
+
+    def sign(row: Rows, height: Array) -> Array:
+        return np.sign(_energy_on_sphere(walk, height) - here[row])
+
+    # one grid for all, the heights themselves in it, where the sign is 0 and ends a bracket
+    grid = np.unique(np.concatenate([np.cos(np.linspace(np.pi, 0, 801)), z]))
+    rows = np.repeat(np.arange(len(z))[:, None], len(grid), axis=1)
+    signs = sign(rows, np.broadcast_to(grid, rows.shape))
+    signs[np.arange(len(z)), np.searchsorted(grid, z)] = 0.0
+    low = np.broadcast_to(grid[:-1], signs[:, 1:].shape)
+    high = np.broadcast_to(grid[1:], signs[:, 1:].shape)
+    found = _roots(sign, low, high, signs[:, :-1], signs[:, 1:], poles)
+    return [np.unique(np.append(cuts, height)) for cuts, height in zip(found, z, strict=True)]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import ot
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
@@ -215,6 +214,8 @@ def _root(covariance: Array) -> Array:
 
 
 def _between_points(a: PointLaw, b: PointLaw, p: float) -> float:
+    import ot  # here, since it loads scikit-learn and the laws of one angle do without
+
     weights = np.asarray(a.weights), np.asarray(b.weights)
     if a.manifold == Torus(1):
         # in turns; 1 - 1e-16 turns must not become 1
@@ -266,6 +267,8 @@ def _one_angle(law: Law, circle: bool) -> SmoothLaw | _Atoms | None:
 
 def _between_angles(a: SmoothLaw | _Atoms, b: SmoothLaw | _Atoms, p: float, circle: bool) -> float:
     if isinstance(a, _Atoms) and isinstance(b, _Atoms):  # rings: points would have gone to POT
+        import ot
+
         power = _quietly(lambda: ot.wasserstein_1d(a.angles, b.angles, a.masses, b.masses, p=p))
         return float(np.ravel(power)[0]) ** (1 / p)
     if isinstance(a, SmoothLaw):
