@@ -273,6 +273,9 @@ class Log:
 
 
 def typeset(page: Page) -> None:
+    # Sphinx loads MathJax only into pages that hold mathematics
+    if not page.locator("script[src*=mathjax]").count():
+        return
     page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
     page.evaluate("MathJax.startup.promise")
 

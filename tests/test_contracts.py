@@ -1,0 +1,527 @@
+"""Bad input, by property, over every public callable of the laws and the generators."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import coupled_flows
+from coupled_flows import (
+    BarkerWalk,
+    CircleLaw,
+    Estimate,
+    Euclidean,
+    FourierGenerator,
+    GaussianGenerator,
+    GaussianLaw,
+    GeodesicWalk,
+    Langevin,
+    Order,
+    PointLaw,
+    RingLaw,
+    Sphere,
+    Torus,
+    ZonalGenerator,
+    ZonalLaw,
+    fit_order,
+    fourier,
+    linear,
+    noise_floor,
+    quadratic,
+    sweep,
+    wasserstein,
+)
+
+Strategy = st.SearchStrategy[Any]
+
+# -- what is bad ----------------------------------------------------------------------------------
+
+not_a_number: Strategy = st.one_of(
+    st.sampled_from([None, True, False, 1j, [], [[1], [1, 2]], {}, object(), "1", b"1"]),
+    st.text(max_size=5),
+)
+not_finite: Strategy = st.sampled_from([math.nan, math.inf, -math.inf])
+not_an_integer: Strategy = st.one_of(not_a_number, st.floats())
+not_an_array: Strategy = st.sampled_from(
+    [None, "points", b"1", {}, object(), np.sin, [[1.0], [1.0, 2.0]], [[1j, 0]], ["a", "b"], 1j]
+)
+count: Strategy = st.one_of(not_an_integer, st.integers(max_value=-1))
+at_least_one: Strategy = st.one_of(not_an_integer, st.integers(max_value=0))
+at_least_two: Strategy = st.one_of(not_an_integer, st.integers(max_value=1))
+positive: Strategy = st.one_of(not_a_number, not_finite, st.floats(max_value=0))
+not_negative: Strategy = st.one_of(not_a_number, not_finite, st.floats(max_value=-5e-324))
+anything: Strategy = st.one_of(not_an_integer, st.integers())
+random: Strategy = st.one_of(
+    anything, st.sampled_from([np.random, np.random.RandomState(1), np.random.PCG64(1), "seed"])
+)
+
+
+def of_shape(*shapes: tuple[int, ...]) -> Strategy:
+    return st.sampled_from([np.full(shape, 0.5) for shape in shapes])
+
+
+def spoilt(good: Any) -> Strategy:
+    """Return the good array with an entry that is not finite, or of another type."""
+
+    def spoil(index: int, entry: float) -> Any:
+        bad = np.array(good, dtype=float)
+        bad.flat[index % bad.size] = entry
+        return bad
+
+    good = np.asarray(good)
+    return st.one_of(
+        st.builds(spoil, st.integers(0, 10), not_finite),
+        st.sampled_from([good + 0j, good.astype(str), good.astype(object) * None if False else None]),
+    )
+
+
+def giving(*values: Any) -> Strategy:
+    """Return functions whose values are useless."""
+    return st.sampled_from([lambda x, v=v: np.full(len(x), v) for v in values])
+
+
+no_density: Strategy = st.one_of(
+    anything,
+    giving(math.nan, math.inf, -1.0, 0.0, 1j, "1", None),
+    st.sampled_from([lambda x: 1.0, lambda x: np.ones(len(x) + 1), lambda x: None, lambda x: "a"]),
+)
+no_function: Strategy = st.one_of(
+    anything,
+    giving(math.nan, math.inf, 1j, "a", None),
+    st.sampled_from([lambda x: 1.0, lambda x: np.ones(len(x) + 1), lambda x: None, lambda x: "a"]),
+)
+
+# -- every public callable of floors 1 and 3, with good arguments and what is bad for each --------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A callable, good arguments for it, and a strategy of bad values for each."""
+
+    call: Callable[..., object]
+    good: dict[str, Any]
+    bad: dict[str, Strategy]
+
+
+RNG = np.random.default_rng(1)
+CIRCLE = Langevin(Torus(1), fourier(cos={1: 1.0}))
+SPHERE = Langevin(Sphere(2), linear([0.0, 0.0, -1.0]))
+SPACE = Langevin(Euclidean(2), quadratic(np.eye(2)))
+FOURIER = FourierGenerator(CIRCLE, 16)
+ZONAL = ZonalGenerator(SPHERE, 16)
+GAUSSIAN = GaussianGenerator(SPACE)
+ARC = CircleLaw(np.array([1.0, 0.3]))
+CAP = ZonalLaw(np.array([1.0, 0.3]))
+RINGS = RingLaw(np.array([0.5, -0.5]))
+POINTS = PointLaw(np.array([[0.5], [1.5]]), manifold=Torus(1))
+NORMAL = GaussianLaw(np.zeros(2), np.eye(2))
+UNRESOLVED = CircleLaw(np.array([1.0, 0.9, 0.9]))
+problems: Strategy = st.one_of(anything, st.sampled_from([Langevin, Sphere(2), SPHERE, CIRCLE, SPACE]))
+some_law: Strategy = st.one_of(anything, st.sampled_from([np.zeros((2, 1)), Torus(1)]))
+walks: Strategy = st.one_of(
+    anything,
+    st.sampled_from(
+        [
+            GeodesicWalk,
+            SPHERE,
+            GeodesicWalk(Langevin(Torus(1), fourier(cos={1: 1.0})), 0.1),
+            GeodesicWalk(Langevin(Sphere(2), linear([0.0, 0.0, -1.0])), 0.1),
+            BarkerWalk(Langevin(Euclidean(2), quadratic(np.eye(2))), 0.1),
+        ]
+    ),
+)
+times: Strategy = st.one_of(
+    st.sampled_from([None, "1", 1j, [1j], [[0.5]], {}, object(), [None], ["a"], b"1"]),
+    not_finite,
+    st.floats(max_value=-5e-324),
+    st.sampled_from([[0.5, -1.0], [0.5, math.nan], np.array([math.inf])]),
+)
+points: Strategy = st.one_of(not_an_array, of_shape((1,), (1, 2), (1, 1, 1)), spoilt([[0.5]]))
+
+CASES: dict[str, Case] = {
+    "Estimate": Case(
+        Estimate,
+        {"value": 1.0, "error": 0.1},
+        {"value": not_a_number | not_finite, "error": not_negative},
+    ),
+    "wasserstein": Case(
+        wasserstein,
+        {"a": [[0.5]], "b": [[1.5]], "p": 2, "manifold": Torus(1)},
+        {
+            "a": points | st.sampled_from([[[7.0]], np.zeros((0, 1)), CAP, UNRESOLVED]),
+            "b": points | st.sampled_from([[[7.0]], np.zeros((0, 1)), CAP, UNRESOLVED]),
+            "p": not_a_number | not_finite | st.floats(max_value=0.999),
+            "manifold": anything | st.sampled_from([Torus, CIRCLE]),
+        },
+    ),
+    "noise_floor": Case(
+        noise_floor,
+        {"law": ARC, "n": 3, "rng": RNG, "p": 2, "repeats": 2},
+        {
+            "law": some_law | st.just(UNRESOLVED),
+            "n": at_least_one,
+            "rng": random,
+            "p": not_a_number | not_finite | st.floats(max_value=0.999),
+            "repeats": at_least_two,
+        },
+    ),
+    "fit_order": Case(
+        fit_order,
+        {"steps": [0.2, 0.1], "errors": [2.0, 1.0]},
+        {
+            "steps": not_an_array
+            | of_shape((1,), (2, 1), (3,))
+            | spoilt([0.2, 0.1])
+            | st.sampled_from([[0.1, 0.1], [0.1, 0.0], [0.1, -1.0]]),
+            "errors": not_an_array
+            | of_shape((1,), (2, 1), (3,))
+            | spoilt([0.2, 0.1])
+            | st.sampled_from([[0.1, 0.0], [Estimate(1, 1), 1.0], [Estimate(1, 0)] * 2, 1.0]),
+        },
+    ),
+    "sweep": Case(
+        sweep,
+        {"function": abs, "points": [1], "executor": None},
+        {
+            "function": anything,
+            "points": st.sampled_from([None, 1, 1.5, object(), True]),
+            "executor": anything.filter(lambda value: value is not None),
+        },
+    ),
+    "CircleLaw": Case(
+        CircleLaw,
+        {"moments": [1.0, 0.3]},
+        {
+            "moments": st.sampled_from(
+                [None, "1", {}, [], [0.5], [[1.0]], 1.0, ["1"], [1.0, math.nan], [1, 1j * math.inf]]
+            )
+        },
+    ),
+    "ZonalLaw": Case(
+        ZonalLaw,
+        {"moments": [1.0, 0.3]},
+        {
+            "moments": st.sampled_from(
+                [None, "1", {}, [], [0.5], [[1.0]], 1.0, ["1"], [1.0, math.nan], [1.0, 0.5j]]
+            )
+        },
+    ),
+    "CircleLaw.from_density": Case(
+        CircleLaw.from_density,
+        {"density": lambda x: 2 + np.cos(x[:, 0]), "modes": 8},
+        {"density": no_density, "modes": at_least_one},
+    ),
+    "ZonalLaw.from_density": Case(
+        ZonalLaw.from_density,
+        {"density": lambda z: 2 + z, "degree": 8},
+        {"density": no_density, "degree": at_least_one},
+    ),
+    "RingLaw": Case(
+        RingLaw,
+        {"heights": [0.5, -0.5], "weights": [1.0, 2.0]},
+        {
+            "heights": not_an_array
+            | of_shape((), (2, 1), (3,), (0,))
+            | spoilt([0.5, -0.5])
+            | st.just([0.5, 1.5]),
+            "weights": not_an_array.filter(lambda value: value is not None)
+            | of_shape((), (2, 1), (3,))
+            | spoilt([0.5, 0.5]).filter(lambda value: value is not None)
+            | st.sampled_from([[1.0, -1.0], [0.0, 0.0]]),
+        },
+    ),
+    "PointLaw": Case(
+        PointLaw,
+        {"points": [[0.5], [1.5]], "weights": [1.0, 2.0], "manifold": Torus(1)},
+        {
+            "points": points | st.sampled_from([[[7.0]], np.zeros((0, 1))]),
+            "weights": not_an_array.filter(lambda value: value is not None)
+            | of_shape((), (2, 1), (3,))
+            | spoilt([0.5, 0.5]).filter(lambda value: value is not None)
+            | st.sampled_from([[1.0, -1.0], [0.0, 0.0]]),
+            "manifold": anything | st.just(Torus),
+        },
+    ),
+    "GaussianLaw": Case(
+        GaussianLaw,
+        {"mean": [0.0, 1.0], "covariance": np.eye(2)},
+        {
+            "mean": not_an_array | of_shape((), (2, 1), (0,)) | spoilt([0.0, 1.0]),
+            "covariance": not_an_array
+            | of_shape((2,), (1, 1), (3, 3))
+            | spoilt(np.eye(2))
+            | st.sampled_from([-np.eye(2), np.array([[1.0, 2.0], [0.0, 1.0]])]),
+        },
+    ),
+    "FourierGenerator": Case(
+        FourierGenerator,
+        {"langevin": CIRCLE, "modes": 16},
+        {
+            "langevin": problems.filter(lambda value: value is not CIRCLE)
+            | st.just(Langevin(Torus(1), fourier(cos={1: 30.0}))),
+            "modes": at_least_one | st.sampled_from([1, 2, 5]),
+        },
+    ),
+    "ZonalGenerator": Case(
+        ZonalGenerator,
+        {"langevin": SPHERE, "degree": 16},
+        {
+            "langevin": problems.filter(lambda value: value is not SPHERE)
+            | st.just(Langevin(Sphere(2), linear([0.0, 0.0, 30.0])))
+            | st.just(Langevin(Sphere(2), linear([1.0, 0.0, 0.0]))),
+            "degree": at_least_one | st.sampled_from([1, 2, 5]),
+        },
+    ),
+    "GaussianGenerator": Case(
+        GaussianGenerator,
+        {"langevin": SPACE},
+        {"langevin": problems.filter(lambda value: value is not SPACE)},
+    ),
+}
+for name, law, where in (
+    ("CircleLaw", ARC, [[0.5]]),
+    ("ZonalLaw", CAP, [0.5]),
+    ("RingLaw", RINGS, None),
+    ("PointLaw", POINTS, None),
+    ("GaussianLaw", NORMAL, [[0.5, 0.5]]),
+):
+    CASES[f"{name}.sample"] = Case(law.sample, {"n": 3, "rng": RNG}, {"n": count, "rng": random})
+    if hasattr(law, "mean") and callable(law.mean):
+        CASES[f"{name}.mean"] = Case(law.mean, {"f": lambda x: np.ones(len(x))}, {"f": no_function})
+    if hasattr(law, "quantiles"):
+        CASES[f"{name}.quantiles"] = Case(law.quantiles, {"n": 3}, {"n": at_least_one})
+    if where is not None:
+        argument = "z" if name == "ZonalLaw" else "x"
+        CASES[f"{name}.density"] = Case(
+            law.density,
+            {argument: where},
+            {argument: not_an_array | of_shape((), (1, 1, 1), (1, 3)) | spoilt(where)},
+        )
+    if isinstance(law, CircleLaw | ZonalLaw):
+        off: Strategy = st.sampled_from([np.array([-0.1]), np.array([7.0]), np.array([math.nan])])
+        CASES[f"{name}.distribution"] = Case(
+            law.distribution, {"angle": np.array([0.5])}, {"angle": not_an_array | off}
+        )
+        share: Strategy = st.sampled_from(
+            [np.array([-0.1]), np.array([1.1]), np.array([math.nan])]
+        )
+        CASES[f"{name}.angle_at"] = Case(
+            law.angle_at, {"share": np.array([0.5])}, {"share": not_an_array | share}
+        )
+        CASES[f"{name}.panels"] = Case(
+            law.panels, {"cuts": np.array([0.5, 1.0])}, {"cuts": not_an_array | off}
+        )
+for name, generator, law in (("FourierGenerator", FOURIER, ARC), ("ZonalGenerator", ZONAL, CAP)):
+    n = len(generator.nodes)
+    f = np.ones(n)
+    no_values: Strategy = (
+        not_an_array | of_shape((), (n + 1,), (n - 1, 1), (n, 1, 1), (1,)) | spoilt(f)
+    )
+    no_law: Strategy = some_law | st.sampled_from([NORMAL, CAP if law is ARC else ARC])
+    walk = GeodesicWalk(generator.langevin, 0.1)
+    transition = generator.transition(walk)
+    for method in ("apply", "poisson", "stationary_mean", "asymptotic_covariance"):
+        CASES[f"{name}.{method}"] = Case(getattr(generator, method), {"f": f}, {"f": no_values})
+    for method in ("apply", "poisson", "stationary_mean"):
+        CASES[f"{name}, Transition.{method}"] = Case(
+            getattr(transition, method), {"f": f}, {"f": no_values}
+        )
+    CASES |= {
+        f"{name}.semigroup": Case(
+            generator.semigroup, {"f": f, "time": 1.0}, {"f": no_values, "time": not_negative}
+        ),
+        f"{name}.resolvent": Case(
+            generator.resolvent, {"f": f, "lam": 1.0}, {"f": no_values, "lam": positive}
+        ),
+        f"{name}.interpolate": Case(
+            generator.interpolate,
+            {"f": f, "points": generator.nodes},
+            {
+                "f": no_values,
+                "points": not_an_array
+                | of_shape((), (n, 4), (3,))
+                | spoilt(generator.nodes)
+                | st.just(generator.nodes + 7),
+            },
+        ),
+        f"{name}.law": Case(
+            generator.law,
+            {"density": lambda x: np.exp(0 * x).reshape(len(x))},
+            {"density": no_density},
+        ),
+        f"{name}.weights_of": Case(generator.weights_of, {"law": law}, {"law": no_law}),
+        f"{name}.law_of": Case(
+            generator.law_of,
+            {"weights": generator.mass},
+            {"weights": not_an_array | of_shape((n + 1,), (), (n, n)) | spoilt(generator.mass)},
+        ),
+        f"{name}.evolve": Case(
+            generator.evolve, {"law": law, "times": 1.0}, {"law": no_law, "times": times}
+        ),
+        f"{name}.transition": Case(generator.transition, {"walk": walk}, {"walk": walks}),
+        f"{name}.evolve_walk": Case(
+            generator.evolve_walk,
+            {"walk": walk, "law": law, "n_steps": 2},
+            {"walk": walks, "law": no_law, "n_steps": count},
+        ),
+        f"{name}, Transition.evolve": Case(
+            transition.evolve,
+            {"law": law, "n_steps": 4, "every": 2},
+            {
+                "law": no_law,
+                "n_steps": count,
+                "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+            },
+        ),
+    }
+euler = GeodesicWalk(SPACE, 0.1)
+no_gaussian: Strategy = some_law | st.sampled_from([ARC, GaussianLaw([0.0], [[1.0]])])
+CASES |= {
+    "GaussianGenerator.evolve": Case(
+        GAUSSIAN.evolve, {"law": NORMAL, "times": 1.0}, {"law": no_gaussian, "times": times}
+    ),
+    "GaussianGenerator.transition": Case(GAUSSIAN.transition, {"walk": euler}, {"walk": walks}),
+    "GaussianGenerator.evolve_walk": Case(
+        GAUSSIAN.evolve_walk,
+        {"walk": euler, "law": NORMAL, "n_steps": 2},
+        {"walk": walks, "law": no_gaussian, "n_steps": count},
+    ),
+    "GaussianGenerator, Transition.evolve": Case(
+        GAUSSIAN.transition(euler).evolve,
+        {"law": NORMAL, "n_steps": 4, "every": 2},
+        {
+            "law": no_gaussian,
+            "n_steps": count,
+            "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+        },
+    ),
+}
+# made by the library, not by its users; or building blocks whose arguments are checked above
+MADE = {"Transition", "Order"}
+INNER = {"basis", "expected_basis", "values", "gaussian", "in_frame", "atoms", "quadrature"}
+# any truth value will do
+FREE = {("sweep", "progress")}
+
+
+def arguments(function: Any) -> set[str]:
+    return {name for name in inspect.signature(function).parameters if name not in ("self", "cls")}
+
+
+def public_arguments() -> set[tuple[str, str]]:
+    """Every argument of every public callable of the two floors."""
+    found: set[tuple[str, str]] = set()
+    for name, thing in vars(coupled_flows).items():
+        home = getattr(thing, "__module__", "")
+        if not re.match(r"coupled_flows\.(measure|generators)\.", home) or name in MADE:
+            continue
+        found |= {(name, argument) for argument in arguments(thing)}
+        if inspect.isclass(thing):
+            for method, code in inspect.getmembers(
+                thing, lambda code: inspect.isfunction(code) or inspect.ismethod(code)
+            ):
+                if not method.startswith("_") and method not in INNER:
+                    found |= {(f"{name}.{method}", argument) for argument in arguments(code)}
+    return found - FREE
+
+
+def test_every_argument_of_every_public_callable_is_tried() -> None:
+    tried = {(name, argument) for name, case in CASES.items() for argument in case.bad}
+    assert public_arguments() <= tried
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_good_arguments_are_served(name: str) -> None:
+    result = CASES[name].call(**CASES[name].good)
+    if isinstance(result, np.ndarray | float):
+        assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, argument) for name, case in CASES.items() for argument in case.bad],
+)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_bad_argument_is_refused_by_name(name: str, argument: str, data: st.DataObject) -> None:
+    case = CASES[name]
+    value = data.draw(case.bad[argument])
+    with pytest.raises((TypeError, ValueError)) as caught:
+        case.call(**{**case.good, argument: value})
+    message = str(caught.value)
+    # a law that is not resolved speaks of its own density
+    assert re.search(rf"\b{argument}\b|\blaw's density\b", message), message
+    # what is allowed, and what was given
+    assert " must " in message, message
+    assert re.search(r"\b(got|with|differ|has negative mass)\b", message.split(" must ", 1)[1])
+
+
+def test_an_order_is_made_by_fit_order_only() -> None:
+    # its fields are numbers and arrays that were checked there
+    assert isinstance(fit_order([0.2, 0.1], [2.0, 1.0]), Order)
+
+
+# -- nothing returns NaN --------------------------------------------------------------------------
+
+
+@given(
+    a=st.floats(-3, 3),
+    b=st.floats(-3, 3),
+    beta=st.floats(1e-3, 5),
+    step=st.floats(1e-8, 1e3),
+    time=st.floats(0, 1e6),
+)
+@settings(max_examples=25)
+def test_any_problem_gives_numbers_or_an_error(
+    a: float, b: float, beta: float, step: float, time: float
+) -> None:
+    for problem, build in (
+        (Langevin(Torus(1), fourier(cos={1: a}, sin={2: b}), beta), FourierGenerator),
+        (Langevin(Sphere(2), linear([0.0, 0.0, a]), beta), ZonalGenerator),
+    ):
+        try:
+            generator = build(problem, 24)
+        except ValueError as error:
+            assert re.match(r"(langevin|modes|degree) must ", str(error))  # noqa: PT017
+            continue
+        f = np.cos(generator.nodes[:, -1])
+        assert generator.gap > 0
+        for value in (
+            generator.apply(f),
+            generator.poisson(f),
+            generator.resolvent(f, step),
+            generator.semigroup(f, time),
+            generator.asymptotic_covariance(f),
+        ):
+            assert np.isfinite(value).all()
+        law = generator.evolve(generator.stationary, time)
+        assert np.isfinite(law.moments).all()  # type: ignore[attr-defined]
+        for kind in (GeodesicWalk, BarkerWalk):
+            matrix = generator.transition(kind(problem, step)).matrix
+            assert np.isfinite(matrix).all()
+
+
+@given(
+    u=st.floats(-0.3, 0.3), v=st.floats(-0.3, 0.3), w=st.floats(-0.3, 0.3), p=st.floats(1, 50)
+)
+@settings(max_examples=25)
+def test_any_two_laws_have_a_distance(u: float, v: float, w: float, p: float) -> None:
+    arc, other = CircleLaw(np.array([1, (u + 1j * v) / 2])), CircleLaw(np.array([1, 0, w / 2]))
+    cap, band = ZonalLaw(np.array([1, u / 3])), ZonalLaw(np.array([1, 0, v / 5]))
+    for pair in (
+        (arc, other),
+        (arc, PointLaw(np.array([[1.0], [2.0]]), manifold=Torus(1))),
+        (cap, band),
+        (cap, RingLaw(np.array([w, -w]))),
+    ):
+        distance = wasserstein(*pair, p)
+        # no two points are farther apart than half a turn
+        assert 0 <= distance <= math.pi * (1 + 1e-9)
