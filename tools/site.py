@@ -73,6 +73,14 @@ def add_footer(
         context["body"] += record(app, FOOTERS).get(page, "")
 
 
+def list_works(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Make the works cited a list to a screen reader: docutils gives them roles long withdrawn."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def tidy_tags(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -105,5 +113,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", link_assumptions)
     app.connect("doctree-resolved", free_ids)
     app.connect("html-page-context", add_footer)
+    app.connect("html-page-context", list_works)
     app.connect("html-page-context", tidy_tags, priority=900)  # after they were written
     return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}
