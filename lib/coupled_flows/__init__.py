@@ -10,7 +10,7 @@ semidefinite; points are rows of `(n, p)` arrays; randomness comes from an expli
 from coupled_flows.display.ledger import Claim, Ledger
 from coupled_flows.generators.circle import FourierGenerator
 from coupled_flows.generators.gaussian import GaussianGenerator
-from coupled_flows.generators.spectral import SpectralTransition as Transition
+from coupled_flows.generators.operators import Transition
 from coupled_flows.generators.zonal import ZonalGenerator
 from coupled_flows.geometry.errors import DivergenceError
 from coupled_flows.geometry.manifolds import Euclidean, Sphere, Torus

@@ -11,9 +11,10 @@ its weights on the nodes: the numbers that integrate every resolved function.
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +24,7 @@ from coupled_flows.geometry.errors import (
     check_array,
     check_real,
 )
+from coupled_flows.measure.laws import Law
 from coupled_flows.walks.langevin import Langevin
 
 LARGEST_BARRIER = 40.0
@@ -68,12 +70,6 @@ class Generator(ABC):
         """The spectral gap: the smallest positive eigenvalue of -L, in units of 1/time."""
         return float(self._spectrum[0][1])
 
-    def values(self, name: str, f: ArrayLike) -> Array:
-        """Return f as checked values at the nodes, (n,) or (n, k)."""
-        if np.ndim(f) == 2:
-            return check_array(name, f, (len(self.nodes), "k"))
-        return check_array(name, f, (len(self.nodes),))
-
     def apply(self, f: ArrayLike) -> Array:
         """Return L f.
 
@@ -91,7 +87,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return -((self.stiffness @ self.values("f", f)).T / self.mass).T
+        return -((self.stiffness @ node_values(f, self.nodes)).T / self.mass).T
 
     def semigroup(self, f: ArrayLike, time: float) -> Array:
         """Return e^{tL} f: at each node x, the mean of f(X_t) started from x.
@@ -112,7 +108,7 @@ class Generator(ABC):
             If `f` has another shape, or `time` is negative.
         """
         t = check_real("time", time, least=0)
-        return self._through_spectrum(self.values("f", f), lambda rate: np.exp(-rate * t))
+        return self._through_spectrum(node_values(f, self.nodes), lambda rate: np.exp(-rate * t))
 
     def resolvent(self, f: ArrayLike, lam: float) -> Array:
         """Return u = (lam - L)^{-1} f, with f as given (not centred).
@@ -135,7 +131,7 @@ class Generator(ABC):
             If `f` has another shape, or `lam` is not positive.
         """
         shift = check_real("lam", lam, above=0)
-        return self._through_spectrum(self.values("f", f), lambda rate: 1 / (shift + rate))
+        return self._through_spectrum(node_values(f, self.nodes), lambda rate: 1 / (shift + rate))
 
     def poisson(self, f: ArrayLike) -> Array:
         """Return the solution phi of -L phi = f - pi f with pi phi = 0.
@@ -153,7 +149,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        centred = self._centred(self.values("f", f))
+        centred = self._centred(node_values(f, self.nodes))
 
         def inverse(rates: Array) -> Array:
             return np.concatenate([[0.0], 1 / rates[1:]])
@@ -168,7 +164,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.mass @ self.values("f", f)
+        return self.mass @ node_values(f, self.nodes)
 
     def _centred(self, f: Array) -> Array:
         return f - self.mass @ f
@@ -190,10 +186,109 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        values = self.values("f", f)
+        values = node_values(f, self.nodes)
         columns = self._centred(values.reshape(len(values), -1))
         half = columns.T @ (self.mass[:, None] * self.poisson(columns))
         return half + half.T
+
+
+class Transition(ABC):
+    """A Markov chain's one-step operator P f(x) = E f(X_{k+1}) given X_k = x, on nodes.
+
+    Raises
+    ------
+    TypeError
+        If it is called: a generator's `transition(walk)` makes one.
+
+    Examples
+    --------
+    >>> from coupled_flows import FourierGenerator, GeodesicWalk, Langevin, Torus, zero
+    >>> problem = Langevin(Torus(1), zero(), beta=2.0)
+    >>> one_step = FourierGenerator(problem, modes=4).transition(GeodesicWalk(problem, step=0.5))
+    >>> isinstance(one_step, Transition)
+    True
+    """
+
+    @property
+    @abstractmethod
+    def nodes(self) -> Array:
+        """The points it acts on, (n, p)."""
+
+    @property
+    @abstractmethod
+    def matrix(self) -> Array:
+        """P on node values, (n, n); its rows sum to 1."""
+
+    @property
+    @abstractmethod
+    def step(self) -> float:
+        """The time that one step takes."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Array:
+        """The stationary law on the nodes, (n,): the numbers of sum 1 with weights P = weights."""
+
+    @property
+    @abstractmethod
+    def stationary(self) -> Law:
+        """The stationary law."""
+
+    def apply(self, f: ArrayLike) -> Array:
+        """Return P f for values f at the nodes, (n,) or (n, k).
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        return self.matrix @ node_values(f, self.nodes)
+
+    def stationary_mean(self, f: ArrayLike) -> Array:
+        """Return the stationary mean of values f at the nodes, (n,) or (n, k).
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        return self.weights @ node_values(f, self.nodes)
+
+    def poisson(self, f: ArrayLike) -> Array:
+        """Return the solution phi of (I - P) phi = h (f - mean f) of stationary mean 0.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+
+        Returns
+        -------
+        ndarray, of the shape of f
+
+        Raises
+        ------
+        ValueError
+            If `f` has another shape or is not finite.
+        """
+        values = node_values(f, self.nodes)
+        n = len(self.nodes)
+        matrix = np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights)
+        return np.linalg.solve(matrix, self.step * (values - self.weights @ values))
+
+    @overload
+    def evolve(self, law: Law, n_steps: int) -> Law: ...
+    @overload
+    def evolve(self, law: Law, n_steps: int, every: int) -> list[Law]: ...
+    @abstractmethod
+    def evolve(self, law: Law, n_steps: int, every: int | None = None) -> Law | list[Law]:
+        """Return the chain's law after `n_steps` steps."""
+
+
+def node_values(f: ArrayLike, nodes: Array) -> Array:
+    """Return f as checked values at the nodes, (n,) or (n, k)."""
+    if np.ndim(f) == 2:
+        return check_array("f", f, (len(nodes), "k"))
+    return check_array("f", f, (len(nodes),))
 
 
 def gibbs_mass(langevin: Langevin, nodes: Array, quadrature: Array) -> Array:

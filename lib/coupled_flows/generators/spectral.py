@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coupled_flows.generators.operators import Generator
+from coupled_flows.generators.operators import Generator, Transition, node_values
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.measure.laws import Law
 from coupled_flows.walks.steps import Walk
@@ -64,7 +64,7 @@ class SpectralGenerator(Generator):
             If `f` has another shape, or a point is off the manifold.
         """
         where = self.langevin.manifold.check_points("points", points)
-        return self.basis(where) @ (self.analysis @ self.values("f", f))
+        return self.basis(where) @ (self.analysis @ node_values(f, self.nodes))
 
     @property
     def stationary(self) -> Law:
@@ -139,7 +139,7 @@ class SpectralGenerator(Generator):
 
 
 @dataclass(frozen=True, eq=False)
-class SpectralTransition:
+class SpectralTransition(Transition):
     """The one-step operator P_h f(x) = E f(X_{k+1}) given X_k = x of a walk, on nodes.
 
     Parameters
@@ -155,10 +155,10 @@ class SpectralTransition:
 
     Examples
     --------
-    >>> from coupled_flows import FourierGenerator, GeodesicWalk, Langevin, Torus, Transition, zero
+    >>> from coupled_flows import FourierGenerator, GeodesicWalk, Langevin, Torus, zero
     >>> problem = Langevin(Torus(1), zero(), beta=2.0)
     >>> generator = FourierGenerator(problem, modes=4)
-    >>> step = Transition(generator, GeodesicWalk(problem, step=0.5))
+    >>> step = generator.transition(GeodesicWalk(problem, step=0.5))
     >>> wave = np.cos(2 * step.nodes[:, 0])
     >>> bool(np.allclose(step.apply(wave), np.exp(-1) * wave))
     True
@@ -191,16 +191,6 @@ class SpectralTransition:
         """The walk's step h."""
         return self.walk.step
 
-    def apply(self, f: ArrayLike) -> Array:
-        """Return P_h f for values f at the nodes, (n,) or (n, k).
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        return self.matrix @ self.generator.values("f", f)
-
     @cached_property
     def weights(self) -> Array:
         """The stationary law pi_h of the walk, as weights on the nodes."""
@@ -213,37 +203,6 @@ class SpectralTransition:
     def stationary(self) -> Law:
         """The stationary law pi_h of the walk."""
         return self.generator.law_of(self.weights)
-
-    def stationary_mean(self, f: ArrayLike) -> Array:
-        """Return pi_h f for values f at the nodes.
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        return self.weights @ self.generator.values("f", f)
-
-    def poisson(self, f: ArrayLike) -> Array:
-        """Return the solution phi of (I - P_h) phi = h (f - pi_h f) with pi_h phi = 0.
-
-        Parameters
-        ----------
-        f : array_like, shape (n,) or (n, k)
-
-        Returns
-        -------
-        ndarray, of the shape of f
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        values = self.generator.values("f", f)
-        n = len(self.nodes)
-        matrix = np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights)
-        return np.linalg.solve(matrix, self.step * (values - self.weights @ values))
 
     @overload
     def evolve(self, law: Law, n_steps: int) -> Law: ...
