@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogFormatterSciNotation,
+    LogLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE
 from coupled_flows.geometry.errors import Array, check_type
@@ -59,6 +65,12 @@ def orders(
         ax.plot(ends, order.constant * ends**order.slope, "-", color=color, linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     ax.yaxis.set_minor_formatter(NullFormatter())
+    low, high = ax.get_ylim()
+    if high < 100 * low:  # powers of ten alone would leave an axis with one label
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(
+            LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf))
+        )
     halvings(ax, np.concatenate([order.steps for order in fitted.values()]))
     ax.legend(loc="upper left")
     return ax
