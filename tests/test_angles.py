@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -9,14 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from coupled_flows import CircleLaw, ZonalLaw
+from coupled_flows.geometry.errors import Array
 from coupled_flows.measure.angles import SmoothLaw
 
-Array = NDArray[np.float64]
 TURN = 2 * math.pi
 
 # law, and the density of its angle, not normalised, in formulas of its own
@@ -43,7 +43,10 @@ LAWS: dict[str, tuple[SmoothLaw, Callable[[float], float]]] = {
         ZonalLaw.from_density(lambda z: np.exp(-8 * z**2), 48),
         lambda t: math.exp(-8 * math.cos(t) ** 2) * math.sin(t),
     ),
-    "linear": (ZonalLaw.from_density(lambda z: 1 + z, 3), lambda t: (1 + math.cos(t)) * math.sin(t)),
+    "linear": (
+        ZonalLaw.from_density(lambda z: 1 + z, 3),
+        lambda t: (1 + math.cos(t)) * math.sin(t),
+    ),
 }
 each_law = pytest.mark.parametrize("name", LAWS)
 
@@ -56,8 +59,7 @@ def below(name: str, angle: float) -> float:
         cuts = [c for c in np.linspace(0, law.end, 9) if low < c < high]
         ends = [low, *cuts, high]
         return sum(
-            quad(density, a, b, epsabs=1e-14, epsrel=1e-13)[0]
-            for a, b in zip(ends, ends[1:], strict=False)
+            quad(density, a, b, epsabs=1e-14, epsrel=1e-13)[0] for a, b in itertools.pairwise(ends)
         )
 
     return integral(0, angle) / integral(0, law.end)

@@ -24,8 +24,8 @@ from coupled_flows import (
     fourier,
     zero,
 )
+from coupled_flows.geometry.errors import Array
 
-Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 TURN = 2 * math.pi
 
@@ -53,9 +53,7 @@ def test_poisson_without_a_potential_is_in_closed_form(k: int) -> None:
     wave = np.cos(k * generator.nodes[:, 0])
     # beta cos(k t)/k^2; eigenvectors good to 1e-14
     np.testing.assert_allclose(generator.poisson(wave), 2 * wave / k**2, atol=2e-13)
-    np.testing.assert_allclose(
-        generator.resolvent(wave, 0.7), wave / (0.7 + k**2 / 2), atol=2e-13
-    )
+    np.testing.assert_allclose(generator.resolvent(wave, 0.7), wave / (0.7 + k**2 / 2), atol=2e-13)
     np.testing.assert_allclose(
         generator.semigroup(wave, 0.3), wave * math.exp(-0.3 * k**2 / 2), atol=2e-13
     )
@@ -140,9 +138,7 @@ def test_evolution_against_a_matrix_exponential_in_fourier_space(
     )
     assert isinstance(law, CircleLaw)
     # demanded: 1e-10
-    np.testing.assert_allclose(
-        law.moments, galerkin(slope, beta, start, time, modes), atol=1e-10
-    )
+    np.testing.assert_allclose(law.moments, galerkin(slope, beta, start, time, modes), atol=1e-10)
 
 
 @pytest.mark.parametrize("time", [0.1, 1.0])
@@ -219,6 +215,4 @@ def test_a_law_that_the_nodes_cut_is_refused_when_it_is_used() -> None:
     late = generator.evolve(sharp, 1.0)
     assert isinstance(late, CircleLaw)
     # later the modes that were cut are below exp(-81/2) = 3e-18
-    np.testing.assert_allclose(
-        late.moments, np.exp(-(0.01 + 0.5) * np.arange(9) ** 2), atol=1e-13
-    )
+    np.testing.assert_allclose(late.moments, np.exp(-(0.01 + 0.5) * np.arange(9) ** 2), atol=1e-13)

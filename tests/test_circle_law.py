@@ -6,14 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import ive
 from scipy.stats import norm, vonmises
 
 from coupled_flows import CircleLaw, Torus
 
-Array = NDArray[np.float64]
 TURN = 2 * math.pi
 
 
@@ -89,7 +87,9 @@ def test_the_uniform_law_has_evenly_spaced_quantiles() -> None:
     )
 
 
-@pytest.mark.parametrize("law", [CircleLaw(np.array([1.0])), von_mises(5.0, 6.2), heat_kernel(0.02, 1.0)])
+@pytest.mark.parametrize(
+    "law", [CircleLaw(np.array([1.0])), von_mises(5.0, 6.2), heat_kernel(0.02, 1.0)]
+)
 def test_samples_follow_the_distribution_function(law: CircleLaw) -> None:
     n = 50_000
     x = law.sample(n, np.random.default_rng(4))

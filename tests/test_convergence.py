@@ -104,7 +104,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     # at least 95 %: widening only adds. By simulation of the rule itself with chi^2 of 4 degrees
     # of freedom, independent of the slope, the expected share is
     ratio = np.random.default_rng(3).chisquare(4, 10**6) / 4
-    expected = np.mean([math.erf(1.96 * math.sqrt(max(1, r)) / math.sqrt(2)) for r in ratio[:20000]])
+    expected = np.mean(
+        [math.erf(1.96 * math.sqrt(max(1, r)) / math.sqrt(2)) for r in ratio[:20000]]
+    )
     # five standard errors of a share, both of them, and 0.02^2 of curvature of the logarithm
     error = math.sqrt(expected * (1 - expected) * (1 / repeats + 1 / 20000))
     assert covered / repeats == pytest.approx(expected, abs=5 * error + relative**2)
@@ -149,7 +151,7 @@ def test_numbers_of_any_size_give_a_number_or_an_error(
     try:
         order = fit_order(steps, errors)
     except ValueError as error:
-        assert "must" in str(error)
+        assert "must" in str(error)  # noqa: PT017 - or it is served
     else:
         assert np.isfinite([order.slope, order.low, order.high]).all()
         assert np.isfinite(order.local).all()

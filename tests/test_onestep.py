@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.polynomial import hermite_e, legendre
-from numpy.typing import NDArray
 from scipy.integrate import dblquad, quad
 from scipy.optimize import brentq
 from scipy.special import eval_legendre
@@ -35,9 +35,9 @@ from coupled_flows import (
     simulate,
     zero,
 )
+from coupled_flows.geometry.errors import Array
 from coupled_flows.walks.steps import Walk
 
-Array = NDArray[np.float64]
 TURN = 2 * math.pi
 KINDS = ["geodesic", "retraction", "sphere", "ball", "metropolis", "barker"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -119,12 +119,12 @@ def test_steps_on_the_circle_against_integration(kind: str, h: float) -> None:
         t = generator.nodes[i, 0] - h * slope(generator.nodes[i, 0])
         for k in (1, 4, 16, MODES):
             # quad's 1e-13, exp(-40) beyond 9
-            assert after[i, k] == pytest.approx(
-                mean(lambda v, k=k, t=t: math.cos(k * (t + v))), abs=1e-12
-            )
-            assert after[i, MODES + k] == pytest.approx(
-                mean(lambda v, k=k, t=t: math.sin(k * (t + v))), abs=1e-12
-            )
+            for column, f in ((k, math.cos), (MODES + k, math.sin)):
+
+                def moved(v: float, f: Any = f, k: int = k, t: float = t) -> float:
+                    return float(f(k * (t + v)))
+
+                assert after[i, column] == pytest.approx(mean(moved), abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["metropolis", "barker"])
@@ -161,7 +161,7 @@ def test_accepted_steps_on_the_circle_against_integration(kind: str, h: float) -
 
                 gain = sum(
                     quad(moved, a, b, epsabs=1e-14, limit=200)[0]
-                    for a, b in zip(cuts, cuts[1:], strict=False)
+                    for a, b in itertools.pairwise(cuts)
                 )
                 # quad's 1e-14 on each of up to eight pieces; kinks to 1e-14
                 assert after[i, column] == pytest.approx(f(k * t) + gain, abs=1e-12)
@@ -277,7 +277,7 @@ def test_accepted_steps_on_the_sphere_against_integration(kind: str, h: float) -
                 if abs(cut) < 1:
                     cuts.insert(1, math.acos(cut))
                 total = 0.0
-                for a, b in zip(cuts, cuts[1:], strict=False):
+                for a, b in itertools.pairwise(cuts):
                     phi = a + (b - a) * (node + 1) / 2
                     y = height_after("geodesic", z, r * np.cos(phi), r * np.sin(phi))
                     rise = -BETA * TILT * (y - z)
@@ -290,12 +290,15 @@ def test_accepted_steps_on_the_sphere_against_integration(kind: str, h: float) -
                     total += float(weight @ gain) * (b - a) / 2
                 return total / math.pi * r / scale**2 * math.exp(-((r / scale) ** 2) / 2)
 
-            ends = sorted({0.0, 8.7 * scale, *(
-                x for x in (2 * polar, TURN - 2 * polar, math.pi) if x < 8.7 * scale
-            )})
+            ends = sorted(
+                {
+                    0.0,
+                    8.7 * scale,
+                    *(x for x in (2 * polar, TURN - 2 * polar, math.pi) if x < 8.7 * scale),
+                }
+            )
             gain = sum(
-                quad(ring, a, b, epsabs=1e-13, limit=200)[0]
-                for a, b in zip(ends, ends[1:], strict=False)
+                quad(ring, a, b, epsabs=1e-13, limit=200)[0] for a, b in itertools.pairwise(ends)
             )
             # quad's 1e-13 on up to four pieces, exp(-37) beyond
             assert after[i, k] == pytest.approx(eval_legendre(k, z) + gain, abs=1e-11)
@@ -411,9 +414,7 @@ def test_more_modes_change_nothing(kind: str, h: float) -> None:
 @pytest.mark.parametrize("h", [0.25, 0.02])
 def test_more_modes_change_metropolis_less_and_less(h: float) -> None:
     last = circle_moments("metropolis", h, 128)
-    gaps = [
-        np.abs(circle_moments("metropolis", h, modes) - last).max() for modes in (32, 64)
-    ]
+    gaps = [np.abs(circle_moments("metropolis", h, modes) - last).max() for modes in (32, 64)]
     # coefficients fall as k^-5: their sum beyond the modes as the fourth power at least
     assert gaps[1] < gaps[0] / 2**4
     assert gaps[1] < 1e-7
@@ -425,9 +426,7 @@ def test_a_higher_degree_changes_nothing(kind: str, h: float) -> None:
     moments = []
     for degree in (48, 72):
         generator = ZonalGenerator(SPHERE, degree)
-        law = generator.evolve_walk(
-            make(kind, SPHERE, h), generator.law(lambda z: np.exp(-z)), 3
-        )
+        law = generator.evolve_walk(make(kind, SPHERE, h), generator.law(lambda z: np.exp(-z)), 3)
         assert isinstance(law, ZonalLaw)
         moments.append(law.moments[:13])
     # demanded: 1e-11
@@ -458,7 +457,9 @@ def test_laws_on_the_circle_against_simulation(kind: str, h: float) -> None:
 
 
 @each_kind
-@pytest.mark.parametrize("problem", [SPHERE, Langevin(Sphere(2), quadratic(np.diag([0.0, 0.0, 2.0])), 2.0)])
+@pytest.mark.parametrize(
+    "problem", [SPHERE, Langevin(Sphere(2), quadratic(np.diag([0.0, 0.0, 2.0])), 2.0)]
+)
 def test_laws_on_the_sphere_against_simulation(kind: str, problem: Langevin) -> None:
     n, steps, h = 100_000, 4, 0.2
     walk = make(kind, problem, h)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import legendre
-from numpy.typing import NDArray
 from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq
 
@@ -25,8 +24,8 @@ from coupled_flows import (
     quadratic,
 )
 from coupled_flows.generators.spectral import SpectralGenerator
+from coupled_flows.geometry.errors import Array
 
-Array = NDArray[np.float64]
 CIRCLE = FourierGenerator(Langevin(Torus(1), fourier(cos={1: 1.0}, sin={2: 0.3}), 1.5), 32)
 SPHERE = ZonalGenerator(Langevin(Sphere(2), linear([0.0, 0.0, -2.0]), 1.3), 32)
 each = pytest.mark.parametrize("generator", [CIRCLE, SPHERE], ids=["circle", "sphere"])
@@ -42,7 +41,13 @@ def smooth(generator: SpectralGenerator, numbers: list[float]) -> Array:
     """Some resolved function: low waves on the circle, low powers of z on the sphere."""
     x = generator.nodes
     if len(x[0]) == 1:
-        columns = [np.ones(len(x)), np.cos(x[:, 0]), np.sin(x[:, 0]), np.cos(2 * x[:, 0]), np.sin(3 * x[:, 0])]
+        columns = [
+            np.ones(len(x)),
+            np.cos(x[:, 0]),
+            np.sin(x[:, 0]),
+            np.cos(2 * x[:, 0]),
+            np.sin(3 * x[:, 0]),
+        ]
     else:
         columns = [x[:, 2] ** k for k in range(5)]
     return np.array(numbers) @ np.array(columns)
@@ -152,7 +157,11 @@ def test_the_resolvent_is_the_laplace_transform_of_the_semigroup(
     f = smooth(generator, [0.0, 1.0, -0.5, 0.2, 0.7])
     lam, node = 2.0, 5
     value = quad(
-        lambda t: math.exp(-lam * t) * generator.semigroup(f, t)[node], 0, 20, epsabs=1e-12, limit=200
+        lambda t: math.exp(-lam * t) * generator.semigroup(f, t)[node],
+        0,
+        20,
+        epsabs=1e-12,
+        limit=200,
     )[0]
     # quad's 1e-12, and exp(-40) of what is cut off
     assert generator.resolvent(f, lam)[node] == pytest.approx(value, abs=1e-11)
@@ -164,9 +173,7 @@ def test_the_poisson_equation_is_solved(generator: SpectralGenerator) -> None:
     phi = generator.poisson(f)
     # as for the resolvent, with the gap, above 0.3, in place of lam
     noise = 3e-15 * largest_rate(generator) * math.exp(2.5)
-    np.testing.assert_allclose(
-        -generator.apply(phi), f - generator.stationary_mean(f), atol=noise
-    )
+    np.testing.assert_allclose(-generator.apply(phi), f - generator.stationary_mean(f), atol=noise)
     # eigenvectors are orthogonal to 1e-14, phi is of size 3
     assert abs(generator.stationary_mean(phi)) < 1e-13
 
@@ -236,7 +243,9 @@ def test_the_asymptotic_covariance_on_the_circle_is_the_energy_of_the_corrector(
         # y: int w, int f w
         return [weight(t), f(t) * weight(t)]
 
-    first = solve_ivp(rhs, (0, grid[-1]), [0, 0], method="DOP853", rtol=1e-13, atol=1e-14, t_eval=grid)
+    first = solve_ivp(
+        rhs, (0, grid[-1]), [0, 0], method="DOP853", rtol=1e-13, atol=1e-14, t_eval=grid
+    )
     total, mean = first.y[0, -1], first.y[1, -1] / first.y[0, -1]
     flux = first.y[1] - mean * first.y[0]
     w = np.array([weight(t) for t in grid])
@@ -294,12 +303,12 @@ def test_the_gap_on_the_circle_by_shooting(amplitude: float, beta: float) -> Non
     for odd in (True, False):
         values = [end(rate, odd) for rate in rates]
         turn = next(i for i in range(59) if values[i] * values[i + 1] < 0)
-        first.append(
-            brentq(lambda r, o=odd: end(r, o), rates[turn], rates[turn + 1], xtol=1e-12)
-        )
+        first.append(brentq(lambda r, o=odd: end(r, o), rates[turn], rates[turn + 1], xtol=1e-12))
     generator = FourierGenerator(Langevin(Torus(1), fourier(cos={1: amplitude}), beta), 32)
     # the solver's 1e-12, magnified by exp(beta (max U - min U)) <= exp(6) at worst
-    assert generator.gap == pytest.approx(min(first), abs=1e-12 * math.exp(2 * beta * amplitude) * 10)
+    assert generator.gap == pytest.approx(
+        min(first), abs=1e-12 * math.exp(2 * beta * amplitude) * 10
+    )
 
 
 def test_the_gap_on_the_sphere_by_a_jacobi_matrix() -> None:
@@ -336,9 +345,13 @@ def test_columns_are_taken_one_by_one(generator: SpectralGenerator) -> None:
 
 @pytest.mark.parametrize("beta", [21.0, 100.0, 1e6])
 def test_a_barrier_too_high_for_float64_is_refused(beta: float) -> None:
-    with pytest.raises(ValueError, match=r"langevin must have beta \(max U - min U\) <= 40 .*got"):
+    with pytest.raises(
+        ValueError, match=r"langevin must have beta \(max U - min U\) <= \d+ here; got"
+    ):
         FourierGenerator(Langevin(Torus(1), fourier(cos={1: 1.0}), beta), 64)
-    with pytest.raises(ValueError, match=r"langevin must have beta \(max U - min U\) <= 40 .*got"):
+    with pytest.raises(
+        ValueError, match=r"langevin must have beta \(max U - min U\) <= \d+ here; got"
+    ):
         ZonalGenerator(Langevin(Sphere(2), linear([0.0, 0.0, -1.0]), beta), 64)
 
 
@@ -348,9 +361,8 @@ def test_a_high_barrier_is_served_right_or_refused(barrier: float) -> None:
     try:
         generator = FourierGenerator(problem, 96)
         gap = generator.gap
-    except ValueError as error:
-        assert "must" in str(error)
-        return
+    except ValueError:
+        return  # what it says is tested elsewhere
     # Kramers: two wells of curvature 4, two barriers of curvature 4 and height B/beta, so that the
     # gap is (8/pi) exp(-B) (1 + O(1/B)): 11 % at 5, 5.5 % at 10
     assert gap == pytest.approx(8 / math.pi * math.exp(-barrier), rel=1 / barrier, abs=0)

@@ -36,8 +36,8 @@ from coupled_flows import (
     quadratic,
     wasserstein,
 )
+from coupled_flows.geometry.errors import Array
 
-Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 TIME = 1.0
 TURN = 2 * math.pi
@@ -126,9 +126,7 @@ def sphere_errors(name: str, degree: int = 48) -> dict[str, list[float]]:
     problem = SPHERE_PROBLEMS[name]
     generator = ZonalGenerator(Langevin(Sphere(2), problem.potential, problem.beta), degree)
     starts = {
-        key: generator.law(start.density)
-        if start.density is not None
-        else RingLaw(np.array([0.3]))
+        key: generator.law(start.density) if start.density is not None else RingLaw(np.array([0.3]))
         for key, start in SPHERE_STARTS.items()
     }
     limit = {key: generator.evolve(law, TIME) for key, law in starts.items()}

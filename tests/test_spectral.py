@@ -1,4 +1,4 @@
-"""What circle and sphere share: interpolation, laws on nodes, transitions, the evolution of laws."""
+"""What circle and sphere share: interpolation, laws on nodes, transitions, evolution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from coupled_flows import (
     BarkerWalk,
@@ -30,9 +29,9 @@ from coupled_flows import (
     linear,
 )
 from coupled_flows.generators.spectral import SpectralGenerator
+from coupled_flows.geometry.errors import Array
 from coupled_flows.walks.steps import Walk
 
-Array = NDArray[np.float64]
 CIRCLE = FourierGenerator(Langevin(Torus(1), fourier(cos={1: 1.0}, sin={2: 0.3}), 1.5), 32)
 SPHERE = ZonalGenerator(Langevin(Sphere(2), linear([0.0, 0.0, -1.0]), 1.3), 32)
 each = pytest.mark.parametrize("generator", [CIRCLE, SPHERE], ids=["circle", "sphere"])
@@ -154,7 +153,9 @@ def test_one_time_gives_a_law_and_many_a_list(generator: SpectralGenerator) -> N
 
 @each
 @pytest.mark.parametrize("kind", KINDS)
-def test_transitions_keep_mass_and_a_stationary_law(generator: SpectralGenerator, kind: str) -> None:
+def test_transitions_keep_mass_and_a_stationary_law(
+    generator: SpectralGenerator, kind: str
+) -> None:
     transition = generator.transition(make(kind, generator.langevin, 0.1))
     n = len(generator.nodes)
     # rows of 65 products of 65 terms
@@ -186,7 +187,8 @@ def test_the_walks_poisson_equation(generator: SpectralGenerator, kind: str) -> 
     )
     assert abs(transition.stationary_mean(phi)) < 1e-12
     # the sum over steps is the other solution: h sum_k P^k (f - pi f)
-    total, term = np.zeros_like(f), h * (f - transition.stationary_mean(f))
+    total: Array = np.zeros_like(f)
+    term: Array = h * (f - transition.stationary_mean(f))
     for _ in range(4000):
         total += term
         term = transition.apply(term)
@@ -217,12 +219,8 @@ def test_steps_add_up(generator: SpectralGenerator, kind: str) -> None:
     assert len(path) == 4
     assert path[0] is start
     np.testing.assert_allclose(moments(path[3]), moments(transition.evolve(start, 6)), atol=1e-15)
-    np.testing.assert_allclose(
-        moments(transition.evolve(path[1], 4)), moments(path[3]), atol=1e-13
-    )
-    np.testing.assert_array_equal(
-        moments(generator.evolve_walk(walk, start, 6)), moments(path[3])
-    )
+    np.testing.assert_allclose(moments(transition.evolve(path[1], 4)), moments(path[3]), atol=1e-13)
+    np.testing.assert_array_equal(moments(generator.evolve_walk(walk, start, 6)), moments(path[3]))
     assert transition.evolve(start, 0) is start
     # many small steps: P_h^n f is the mean under the law, both ways
     f = np.cos(generator.nodes[:, -1])
@@ -245,8 +243,18 @@ def test_steps_that_do_not_fit_are_refused(generator: SpectralGenerator) -> None
     transition = generator.transition(GeodesicWalk(generator.langevin, 0.1))
     with pytest.raises(ValueError, match="every must divide n_steps = 7; got 2"):
         transition.evolve(density(generator), 7, every=2)
-    other = GeodesicWalk(Langevin(generator.langevin.manifold, fourier() if generator is CIRCLE else linear([0.0, 0.0, 1.0])), 0.1)
-    with pytest.raises(ValueError, match=r"walk must be a walk of the generator's own .*got one of"):
+    other = GeodesicWalk(
+        Langevin(
+            generator.langevin.manifold,
+            fourier() if generator is CIRCLE else linear([0.0, 0.0, 1.0]),
+        ),
+        0.1,
+    )
+    with pytest.raises(
+        ValueError, match=r"walk must be a walk of the generator's own .*got one of"
+    ):
         generator.transition(other)
-    with pytest.raises(ValueError, match=r"walk must be a walk of the generator's own .*got one of"):
+    with pytest.raises(
+        ValueError, match=r"walk must be a walk of the generator's own .*got one of"
+    ):
         generator.evolve_walk(other, density(generator), 1)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.polynomial import legendre, polynomial
-from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.special import eval_legendre
 
@@ -27,8 +26,8 @@ from coupled_flows import (
     quadratic,
     zero,
 )
+from coupled_flows.geometry.errors import Array
 
-Array = NDArray[np.float64]
 CUBIC = Potential(
     lambda x: 0.5 * x[:, 2] ** 3 - x[:, 2],
     lambda x: np.stack([0 * x[:, 2], 0 * x[:, 2], 1.5 * x[:, 2] ** 2 - 1], axis=1),
@@ -120,9 +119,7 @@ def test_without_a_potential_a_pole_becomes_a_heat_kernel(start: Any, time: floa
     np.testing.assert_allclose(law.density(z), total, atol=1e-10)
 
 
-def differential_equation(
-    slope: list[float], beta: float, start: Array, time: float
-) -> Array:
+def differential_equation(slope: list[float], beta: float, start: Array, time: float) -> Array:
     """Moments a_l = E P_l(z): d a_l/dt = -l(l+1)/beta a_l - E u'(z) (1 - z^2) P_l'(z)."""
     size = len(start)
     degree = np.arange(size + 6)
@@ -231,9 +228,7 @@ def test_a_potential_that_turns_eight_times_around_a_latitude_is_refused() -> No
 
     bad = Potential(
         lambda x: power(x, 8).real,
-        lambda x: np.stack(
-            [8 * power(x, 7).real, -8 * power(x, 7).imag, 0 * x[:, 2]], axis=1
-        ),
+        lambda x: np.stack([8 * power(x, 7).real, -8 * power(x, 7).imag, 0 * x[:, 2]], axis=1),
     )
     with pytest.raises(ValueError, match="depends on z only"):
         ZonalGenerator(Langevin(Sphere(2), bad), 8)
@@ -274,8 +269,6 @@ def test_laws_that_are_not_zonal_are_refused(law: Any, message: str) -> None:
 
 
 def test_points_at_both_poles_are_rings() -> None:
-    poles = PointLaw(
-        np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]), np.array([1.0, 3.0]), Sphere(2)
-    )
+    poles = PointLaw(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]), np.array([1.0, 3.0]), Sphere(2))
     rings = RingLaw(np.array([1.0, -1.0]), np.array([1.0, 3.0]))
     np.testing.assert_array_equal(free().weights_of(poles), free().weights_of(rings))

@@ -6,14 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import eval_legendre
 from scipy.stats import binom
 
 from coupled_flows import RingLaw, Sphere, ZonalLaw
 
-Array = NDArray[np.float64]
 TURN = 2 * math.pi
 
 

@@ -22,8 +22,8 @@ from coupled_flows.walks.steps import Walk
 class FourierGenerator(SpectralGenerator):
     """The generator on the circle `Torus(1)`, on 2 modes + 1 equally spaced nodes.
 
-    Dirichlet form of trigonometric interpolants: exact for U = 0, and to rounding for smooth U
-    once exp(-beta U) is resolved.
+    Trigonometric collocation: exact for U = 0, and to rounding for smooth U once exp(-beta U) is
+    resolved.
 
     Parameters
     ----------
@@ -72,7 +72,10 @@ class FourierGenerator(SpectralGenerator):
         with np.errstate(divide="ignore"):
             derivative = 0.5 * (-1.0) ** apart / np.sin(apart * (np.pi / n))
         np.fill_diagonal(derivative, 0.0)
-        self.stiffness = derivative.T @ (self.mass[:, None] * derivative) / langevin.beta
+        slope = langevin.gradient(self.nodes)
+        self.matrix = derivative @ derivative / langevin.beta - slope * derivative
+        self.factor = derivative + np.diagflat(langevin.beta / 2 * slope)
+        self.factor /= np.sqrt(langevin.beta)
 
     def basis(self, points: Array) -> Array:
         """Return 1, cos k t and sin k t for k = 1 .. modes at points (m, 1), as (m, n)."""

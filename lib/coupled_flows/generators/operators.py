@@ -1,12 +1,14 @@
 """What generators and transitions have in common: resolvents, Poisson equations, semigroups.
 
-Functions are their values at nodes. A reversible generator is given by the mass of pi at each
-node and the stiffness matrix S of its Dirichlet form, <f, -L g>_pi = f'Sg, so that
+Functions are their values at nodes, and M = diag(mass) holds the mass of pi at each node. A
+reversible generator is given by its matrix L and by a factor F of its Dirichlet form,
 
-    L = -M^{-1} S,   M = diag(mass),   S symmetric, S 1 = 0:
+    <f, -L g>_pi = (F M^{1/2} f)' (F M^{1/2} g),   -L = M^{-1/2} F'F M^{1/2},   F M^{1/2} 1 = 0.
 
-it is self-adjoint in the discrete L2(pi), kills constants and keeps mass to rounding. A law is
-its weights on the nodes: the numbers that integrate every resolved function.
+F is the gradient conjugated with the root of pi: its entries do not grow with the height of the
+barriers, and its singular vectors give resolvent, Poisson equation and semigroup together.
+Constants are kept, and mass, to rounding. A law is its weights on the nodes: the numbers that
+integrate every resolved function.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from coupled_flows.geometry.errors import (
 from coupled_flows.measure.laws import Law
 from coupled_flows.walks.langevin import Langevin
 
-LARGEST_BARRIER = 40.0
+LARGEST_BARRIER = 30.0
 
 
 class Generator(ABC):
@@ -40,22 +42,28 @@ class Generator(ABC):
         Points of the manifold.
     mass : ndarray, shape (n,)
         Mass of pi at each node, of sum 1.
-    stiffness : ndarray, shape (n, n)
-        S, the matrix of the Dirichlet form.
+    matrix : ndarray, shape (n, n)
+        L on node values; its rows sum to 0.
+    factor : ndarray, shape (n, n)
+        F, the factor of the Dirichlet form.
     """
 
     langevin: Langevin
     nodes: Array
     mass: Array
-    stiffness: Array
+    matrix: Array
+    factor: Array
 
     @cached_property
     def _spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues of -L, ascending, and eigenvectors of M^{-1/2} S M^{-1/2}."""
+        """Eigenvalues of -L, ascending, and eigenvectors of F'F in columns."""
         root = np.sqrt(self.mass)
-        rates, frame = np.linalg.eigh(self.stiffness / np.outer(root, root))
+        _, singular, rows = np.linalg.svd(self.factor)
+        rates, frame = singular[::-1] ** 2, rows[::-1].T.copy()
+        # the first is known: constants, which every other function is orthogonal to
         rates[0] = 0.0
         frame[:, 0] = root
+        frame[:, 1:] -= np.outer(root, root @ frame[:, 1:])
         return rates, frame
 
     def _through_spectrum(self, f: Array, scale: Callable[[Array], Array]) -> Array:
@@ -67,7 +75,7 @@ class Generator(ABC):
 
     @property
     def gap(self) -> float:
-        """The spectral gap: the smallest positive eigenvalue of -L, in units of 1/time."""
+        """The smallest positive eigenvalue of -L on the functions held here, in units of 1/time."""
         return float(self._spectrum[0][1])
 
     def apply(self, f: ArrayLike) -> Array:
@@ -87,7 +95,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return -((self.stiffness @ node_values(f, self.nodes)).T / self.mass).T
+        return self.matrix @ node_values(f, self.nodes)
 
     def semigroup(self, f: ArrayLike, time: float) -> Array:
         """Return e^{tL} f: at each node x, the mean of f(X_t) started from x.
@@ -297,8 +305,8 @@ def gibbs_mass(langevin: Langevin, nodes: Array, quadrature: Array) -> Array:
     Raises
     ------
     ValueError
-        If beta (max U - min U) exceeds 40: e^{-20} is what rounding leaves of the least likely
-        node, and less would be noise.
+        If beta (max U - min U) exceeds 30: the root of pi then spans e^{15}, and a law that
+        starts where pi is smallest would keep fewer than nine digits.
     """
     energy = langevin.beta * langevin.energy(nodes)
     energy -= energy.min()

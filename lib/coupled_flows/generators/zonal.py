@@ -24,9 +24,9 @@ from coupled_flows.walks.steps import Walk
 class ZonalGenerator(SpectralGenerator):
     """The generator on `Sphere(2)` for U a function of z, acting on functions of z.
 
-    On the degree + 1 Gauss-Legendre nodes in z. Dirichlet form of polynomials in z: exact for
-    U = 0 (eigenvalues -l(l+1)/beta), and to rounding once exp(-beta U) is resolved. Laws are
-    symmetric about the z axis.
+    On the degree + 1 Gauss-Legendre nodes in z. Polynomial collocation: exact for U = 0
+    (eigenvalues -l(l+1)/beta), and to rounding once exp(-beta U) is resolved. Laws are symmetric
+    about the z axis.
 
     Parameters
     ----------
@@ -79,8 +79,14 @@ class ZonalGenerator(SpectralGenerator):
                 f" coefficients still have size {tail:g} (allowed: {UNRESOLVED:g})"
             )
         derivative = _derivatives(values) @ self.analysis
-        weighted = (self.mass * sine**2)[:, None] * derivative
-        self.stiffness = derivative.T @ weighted / langevin.beta
+        south = np.column_stack([self.z, np.zeros_like(sine), -sine])  # e_theta
+        rise = -np.einsum("ij,ij->i", langevin.gradient(self.nodes), south)  # sin(theta) u'(z)
+        square = sine[:, None] ** 2 * (derivative @ derivative)
+        self.matrix = (square - 2 * self.z[:, None] * derivative) / langevin.beta
+        self.matrix -= (sine * rise)[:, None] * derivative
+        root = np.sqrt(quadrature)
+        self.factor = sine[:, None] * derivative + np.diag(langevin.beta / 2 * rise)
+        self.factor *= np.outer(root, 1 / root) / np.sqrt(langevin.beta)
 
     def basis(self, points: Array) -> Array:
         """Return the Legendre polynomials P_0 .. P_degree of z at points (m, 3), as (m, n)."""
