@@ -320,6 +320,7 @@ for name, law, where in (
         CASES[f"{name}.angle_at"] = Case(
             law.angle_at, {"share": np.array([0.5])}, {"share": not_an_array | share}
         )
+        CASES[f"{name}.grid"] = Case(law.grid, {"finer": 2}, {"finer": at_least_one})
         CASES[f"{name}.panels"] = Case(
             law.panels, {"cuts": np.array([0.5, 1.0])}, {"cuts": not_an_array | off}
         )

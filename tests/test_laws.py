@@ -114,9 +114,9 @@ def test_the_same_seed_gives_the_same_sample() -> None:
 @pytest.mark.parametrize(
     ("f", "error"),
     [
-        (lambda x: 1.0, "f must return"),
-        (lambda x: np.zeros((2, 2, 2)), "f must return"),
-        (lambda x: np.zeros(len(x) + 1), "f must return"),
+        (lambda x: 1.0, r"f\(x\) must have shape"),
+        (lambda x: np.zeros((2, 2, 2)), r"f\(x\) must have shape"),
+        (lambda x: np.zeros(len(x) + 1), r"f\(x\) must have shape"),
         (lambda x: np.full(len(x), math.nan), r"f\(x\) must be finite"),
         (lambda x: np.full(len(x), math.inf), r"f\(x\) must be finite"),
     ],

@@ -13,7 +13,8 @@ from scipy.integrate import solve_ivp
 
 from coupled_flows import Embedding, Euclidean, Sphere, Torus
 from coupled_flows.geometry.errors import Array
-from coupled_flows.geometry.manifold import Manifold, Workspace
+from coupled_flows.geometry.manifold import Manifold
+from coupled_flows.geometry.workspace import Workspace
 
 UNIT = 2.0**-53
 TURN = 2 * math.pi

@@ -24,8 +24,9 @@ from coupled_flows.geometry.potentials import (
 )
 from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.convergence import Order, fit_order, sweep
+from coupled_flows.measure.estimates import Estimate
 from coupled_flows.measure.laws import GaussianLaw, PointLaw
-from coupled_flows.measure.wasserstein import Estimate, noise_floor, wasserstein
+from coupled_flows.measure.wasserstein import noise_floor, wasserstein
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
 from coupled_flows.walks.engine import simulate
 from coupled_flows.walks.langevin import Langevin

@@ -17,11 +17,11 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.figure import Figure
 
-from coupled_flows.geometry.errors import check_type
+from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
 # Told apart by lightness too, so in grey and by colour-blind readers; each has at least 3:1
 # contrast with a white and with a nearly black page.
-PALETTE = ("#2f7fc1", "#d1603d", "#2e9460", "#a06cc4", "#8f8f00")
+PALETTE = ("#25679d", "#ec6d46", "#2b8b5a", "#895ca9", "#8c8c00")
 MARKERS = ("o", "s", "^", "D", "v")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)))
 INK = "#010203"  # stands for the page's text colour
@@ -73,14 +73,23 @@ def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.2,
     tuple
         The figure, and one Axes or an array of them.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `rows` or `columns` is not an integer >= 1, or `size` not two positive numbers.
+
     Examples
     --------
     >>> figure, ax = canvas()
     >>> ax.get_xscale()
     'linear'
     """
+    rows = check_integer("rows", rows, least=1)
+    columns = check_integer("columns", columns, least=1)
+    width, height = check_array("size", size, (2,))
+    check_real("size", min(width, height), above=0)
     mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns)
 
 
@@ -135,12 +144,7 @@ class Picture:
         text = re.sub(r"url\(#", f"url(#{own}-", text)
         width = self.figure.get_size_inches()[0]
         words = html.escape(self.alt, quote=True)
-        return re.sub(
-            r'<svg ([^>]*?)width="[^"]*" height="[^"]*"|<svg height="[^"]*" width="[^"]*"',
-            "<svg",
-            text,
-            count=1,
-        ).replace(
+        return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", text, count=1).replace(
             "<svg",
             f'<svg role="img" aria-label="{words}" class="picture"'
             f' style="width:100%;max-width:{width * 96:.0f}px;height:auto"',

@@ -10,7 +10,7 @@ from typing import Any
 
 from coupled_flows.geometry.errors import check_choice, check_real, check_type
 from coupled_flows.measure.convergence import Order
-from coupled_flows.measure.wasserstein import Estimate
+from coupled_flows.measure.estimates import Estimate
 
 HOLDS = "holds"
 HOLDS_IF = "holds if"
@@ -57,6 +57,9 @@ def verdict(
     value = check_real("measured", measured)
     bottom = check_real("low", low, most=value)
     top = check_real("high", high, least=value)
+    for name, end in (("least", least), ("most", most)):
+        if end not in (-math.inf, math.inf):  # half a line, or all of it, is a band too
+            check_real(name, end)
     if not least <= most:
         raise ValueError(f"least must be <= most; got {least!r} and {most!r}")
     if least <= bottom and top <= most:
@@ -122,6 +125,10 @@ class Claim:
             raise ValueError(f"key must be like 'C1a'; got {self.key!r}")
         check_real("expected", self.expected)
         check_real("within", self.within, least=0)
+        if isinstance(self.assumptions, str):  # would be read letter by letter
+            raise TypeError(
+                f"assumptions must be a sequence such as ('H1',); got {self.assumptions!r}"
+            )
         if self.conclusion == HOLDS_IF and not self.assumptions:
             raise ValueError("assumptions must be named for a claim that holds if; got none")
         self.interval  # noqa: B018 - checks `measured`
@@ -131,7 +138,8 @@ class Claim:
     def interval(self) -> tuple[float, float, float]:
         """Measured value and interval: (value, low, high)."""
         if isinstance(self.measured, Order):
-            return self.measured.slope, self.measured.low, self.measured.high
+            order = self.measured
+            return float(order.slope), float(order.low), float(order.high)
         if isinstance(self.measured, Estimate):
             value, reach = self.measured.value, 5 * self.measured.error
             return value, value - reach, value + reach
@@ -178,9 +186,10 @@ class Claim:
         value, low, high = self.interval
         state = "agrees" if self.verdict == self.conclusion else "differs"
         named = f" {', '.join(self.assumptions)}" if self.verdict == HOLDS_IF else ""
+        word = self.verdict[0].upper() + self.verdict[1:]
         card = (
             f"::::{{div}} claim claim-{state}\n**{self.key}** {self.title}."
-            f" {self.statement} **{self.verdict.capitalize()}{named}:** measured {value:.4g}"
+            f" {self.statement} **{word}{named}:** measured {value:.4g}"
             f" [{low:.4g}, {high:.4g}], expected {'at most ' if self.at_most else ''}"
             f"{self.expected:.4g} within {self.within:.2g}.\n::::\n"
         )
@@ -198,8 +207,8 @@ class Ledger:
 
     Raises
     ------
-    ValueError
-        If two claims have one key.
+    TypeError, ValueError
+        If an entry is not a Claim, or two claims have one key.
 
     Examples
     --------
@@ -210,6 +219,8 @@ class Ledger:
     claims: Sequence[Claim]
 
     def __post_init__(self) -> None:
+        for claim in self.claims:
+            check_type("claims", claim, Claim, "a sequence of Claim")
         keys = [claim.key for claim in self.claims]
         if len(set(keys)) < len(keys):
             raise ValueError(f"claims must have distinct keys; got {keys}")

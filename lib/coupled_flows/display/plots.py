@@ -19,7 +19,8 @@ from matplotlib.ticker import (
 )
 
 from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE
-from coupled_flows.geometry.errors import Array, check_type
+from coupled_flows.geometry.errors import Array, check_array, check_integer, check_real, check_type
+from coupled_flows.geometry.manifolds import Sphere
 from coupled_flows.measure.angles import SmoothLaw
 from coupled_flows.measure.convergence import Order
 
@@ -46,8 +47,8 @@ def orders(
 
     Raises
     ------
-    TypeError
-        If a value is not an Order.
+    TypeError, ValueError
+        If a value is not an Order, or there is none.
 
     Examples
     --------
@@ -57,6 +58,7 @@ def orders(
     >>> orders(ax, {"walk": fit_order([0.2, 0.1], [0.02, 0.01])}).get_xscale()
     'log'
     """
+    _some("fitted", fitted)
     for i, (label, order) in enumerate(fitted.items()):
         check_type(f"fitted[{label!r}]", order, Order, "an Order, from fit_order")
         color, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
@@ -76,18 +78,28 @@ def orders(
     return ax
 
 
+def _some(name: str, shown: Mapping[str, object]) -> None:
+    if not shown:
+        raise ValueError(f"{name} must have at least one entry; got {shown!r}")
+
+
 def halvings(ax: Axes, steps: Array) -> Axes:
-    """Label the x axis at steps that are powers of two, as fractions.
+    """Label the x axis at steps, as fractions 1/k where they are.
 
     Parameters
     ----------
     ax : Axes
-    steps : ndarray
-        Steps 2^-j.
+    steps : ndarray, shape (n,)
+        Positive; at most five of them get a label.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `steps` is not an array of at least one positive number.
 
     Examples
     --------
@@ -96,7 +108,9 @@ def halvings(ax: Axes, steps: Array) -> Axes:
     >>> [float(tick) for tick in halvings(ax, np.array([0.5, 0.25])).get_xticks()]
     [0.25, 0.5]
     """
-    ticks = np.unique(steps)
+    ticks = np.unique(check_array("steps", steps, ("n",)))
+    if not len(ticks) or ticks[0] <= 0:
+        raise ValueError(f"steps must be positive numbers, at least one; got {steps!r}")
     ax.set_xticks(ticks[:: -(-len(ticks) // 5)])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(_as_fraction))
@@ -104,7 +118,9 @@ def halvings(ax: Axes, steps: Array) -> Axes:
 
 
 def _as_fraction(step: float, position: int | None = None) -> str:
-    return f"{step:g}" if step >= 1 else f"1/{round(1 / step)}"
+    if step < 1 and abs(round(1 / step) * step - 1) < 1e-9:
+        return f"1/{round(1 / step)}"
+    return f"{step:g}"
 
 
 def laws(ax: Axes, shown: Mapping[str, SmoothLaw], *, samples: int = 400) -> Axes:
@@ -116,11 +132,16 @@ def laws(ax: Axes, shown: Mapping[str, SmoothLaw], *, samples: int = 400) -> Axe
     shown : mapping of str to SmoothLaw
         The first is filled.
     samples : int
-        Points on each curve.
+        Points on each curve, >= 2.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is not a law with a smooth density, there is none, or `samples` < 2.
 
     Examples
     --------
@@ -130,7 +151,10 @@ def laws(ax: Axes, shown: Mapping[str, SmoothLaw], *, samples: int = 400) -> Axe
     >>> len(laws(ax, {"uniform": CircleLaw([1.0])}).lines)
     1
     """
+    _some("shown", shown)
+    samples = check_integer("samples", samples, least=2)
     for i, (label, law) in enumerate(shown.items()):
+        check_type(f"shown[{label!r}]", law, SmoothLaw, "a law of one angle with a density")
         angle = np.linspace(0.0, law.end, samples)
         density = law.angle_density(angle)
         if i == 0:
@@ -173,6 +197,11 @@ def globe(ax: Axes, paths: Mapping[str, Array], *, tilt: float = 0.5, turn: floa
     -------
     Axes
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a path is not made of unit vectors, or an angle is not finite.
+
     Examples
     --------
     >>> from coupled_flows.display.figures import canvas
@@ -180,6 +209,7 @@ def globe(ax: Axes, paths: Mapping[str, Array], *, tilt: float = 0.5, turn: floa
     >>> globe(ax, {"a point": np.array([[0.0, 0.0, 1.0]])}).get_aspect()
     1.0
     """
+    tilt, turn = check_real("tilt", tilt), check_real("turn", turn)
     eye = np.array([np.cos(tilt) * np.cos(turn), np.cos(tilt) * np.sin(turn), np.sin(tilt)])
     right = np.array([-np.sin(turn), np.cos(turn), 0.0])
     frame = np.column_stack([right, np.cross(eye, right), eye])
@@ -192,7 +222,8 @@ def globe(ax: Axes, paths: Mapping[str, Array], *, tilt: float = 0.5, turn: floa
             [circle * np.cos(around), circle * np.sin(around), 0 * around + height]
         )
         _on_globe(ax, ring @ frame, color="#808080", linewidth=0.5, linestyle="-")
-    for i, (label, path) in enumerate(paths.items()):
+    for i, (label, given) in enumerate(paths.items()):
+        path = Sphere(2).check_points(f"paths[{label!r}]", given)
         _on_globe(ax, path @ frame, color=PALETTE[i % 5], linestyle="-", label=label, linewidth=1.1)
     ax.set(aspect=1, xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
     ax.axis("off")
@@ -213,17 +244,31 @@ def arcs(points: Array, samples: int = 12) -> Array:
     ----------
     points : ndarray, shape (time, 3)
     samples : int
-        Points drawn on each arc.
+        Points drawn on each arc, >= 1.
 
     Returns
     -------
     ndarray, shape ((time - 1) * samples + 1, 3)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `points` are not unit vectors, two in succession are antipodes, or `samples` < 1.
 
     Examples
     --------
     >>> arcs(np.eye(3)).shape
     (25, 3)
     """
+    points = Sphere(2).check_points("points", points)
+    samples = check_integer("samples", samples, least=1)
+    apart = np.linalg.norm(points[:-1] + points[1:], axis=1)
+    if apart.min(initial=1.0) < 1e-9:
+        row = int(np.argmin(apart))
+        raise ValueError(
+            f"points must not be antipodes in succession; got {points[row]} and its antipode in"
+            f" row {row}"
+        )
     share = np.linspace(0, 1, samples, endpoint=False)[None, :, None]
     chord = points[:-1, None] * (1 - share) + points[1:, None] * share
     chord /= np.linalg.norm(chord, axis=2, keepdims=True)

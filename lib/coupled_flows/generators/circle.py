@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.generators.onestep import circle_step
 from coupled_flows.generators.operators import gibbs_mass
-from coupled_flows.generators.spectral import SpectralGenerator
-from coupled_flows.geometry.errors import Array, check_integer, check_type
+from coupled_flows.generators.spectral import SpectralGenerator, check_gibbs
+from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.geometry.manifolds import TURN, Torus
-from coupled_flows.measure.angles import UNRESOLVED
+from coupled_flows.measure.angles import irregular
 from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.laws import Law, PointLaw
 from coupled_flows.walks.langevin import Langevin
@@ -59,15 +59,9 @@ class FourierGenerator(SpectralGenerator):
         angle = np.arange(n) * (TURN / n)
         self.nodes = angle[:, None]
         self.mass = gibbs_mass(langevin, self.nodes, np.full(n, 1 / n))
-        spectrum = np.abs(np.fft.rfft(self.mass))
-        tail = float(spectrum[-max(1, len(spectrum) // 8) :].max())
-        if tail > UNRESOLVED:
-            raise ValueError(
-                f"modes must be large enough to resolve exp(-beta U); with {modes} its last"
-                f" modes still have size {tail:g} (allowed: {UNRESOLVED:g})"
-            )
         self.analysis = self.basis(self.nodes).T * (2 / n)
         self.analysis[0] /= 2
+        check_gibbs(self, TURN * irregular()[:, None], "modes")
         apart = np.subtract.outer(np.arange(n), np.arange(n))
         with np.errstate(divide="ignore"):
             derivative = 0.5 * (-1.0) ** apart / np.sin(apart * (np.pi / n))
@@ -110,7 +104,7 @@ class FourierGenerator(SpectralGenerator):
 
     def law_of(self, weights: Array) -> CircleLaw:
         """Return the law with those weights (n,) on the nodes."""
-        means = weights @ self.basis(self.nodes)
+        means = check_array("weights", weights, (len(self.nodes),)) @ self.basis(self.nodes)
         k = self.modes + 1
         moments = means[:k].astype(complex)
         moments[1:] -= 1j * means[k:]

@@ -265,6 +265,8 @@ class GaussianTransition:
 
     def _after(self, law: Law, n_steps: int) -> GaussianLaw:
         mean, covariance = self.generator.in_frame(law)
+        if n_steps == 0:
+            return self.generator.gaussian(mean, covariance)
         r = self.factors
         largest = float(np.abs(r).max())
         if largest > 1 and n_steps * 2 * math.log(largest) > 600:
@@ -277,10 +279,12 @@ class GaussianTransition:
                 state=last.mean[None, :],
             )
         noise = 2 * self.walk.step / self.walk.langevin.beta
-        # the geometric sum of r^(2k), k < n, which is n where |r| = 1
-        ratio = r**2
-        close = np.abs(1 - ratio) < 1e-12
-        total = np.where(close, n_steps, (1 - ratio**n_steps) / np.where(close, 1.0, 1 - ratio))
+        # the geometric sum of r^(2k), k < n, with 1 - r^2 = h a (2 - h a) free of cancellation
+        pull = self.walk.step * self.generator.rates
+        drop = pull * (2 - pull)
+        with np.errstate(divide="ignore"):  # r = 0: its logarithm is -inf, and the sum is 1
+            risen = -np.expm1(n_steps * np.log1p(-drop))
+        total = np.divide(risen, drop, out=np.full_like(drop, n_steps), where=drop != 0)
         power = r**n_steps
         return self.generator.gaussian(
             power * mean, np.outer(power, power) * covariance + np.diag(noise * total)

@@ -23,6 +23,7 @@ from coupled_flows.walks.steps import BoundedWalk, RetractionWalk, Walk
 Rows = NDArray[np.intp]
 # a standard Gaussian has mass 2e-17 beyond this
 REACH = 8.5
+LARGEST_DEGREE = 4000
 
 
 # -- the circle ---------------------------------------------------------------------------------
@@ -48,18 +49,22 @@ def circle_step(walk: Walk, nodes: Array, modes: int, basis: Callable[[Array], A
 
 
 def _accepted_on_line(walk: MetropolisWalk | BarkerWalk, angles: Array, modes: int) -> Array:
-    reach = REACH * walk.spread
-    node, weight = gauss_legendre(48 + math.ceil(modes * reach / 2))
+    # everything but the proposal is periodic: beyond half a turn its density is wrapped
+    reach = min(REACH * walk.spread, np.pi)
+    panels = math.ceil(2 * reach)
+    evenly = np.linspace(-reach, reach, panels + 1)
+    node, weight = gauss_legendre(48 + math.ceil(modes * reach / panels))
     k = np.arange(1, modes + 1)
     out = np.empty((len(angles), 2 * modes + 1))
     known: Array = np.empty(0)
     here = _energy_on_line(walk, angles)
-    for i, cuts in enumerate(_kinks(walk, angles, reach)):
+    for i, kinks in enumerate(_kinks(walk, angles, reach)):
+        cuts = np.union1d(evenly, kinks)
         if not np.array_equal(cuts, known):
             known = cuts
             half = np.diff(cuts)[:, None] / 2
             jump = (cuts[:-1, None] + half + half * node).ravel()
-            density = np.exp(-0.5 * (jump / walk.spread) ** 2) / (walk.spread * math.sqrt(TURN))
+            density = _wrapped_gaussian(jump, walk.spread)
             proposed = (half * weight).ravel() * density
             waves = np.exp(1j * np.outer(jump, k))
         rise = _energy_on_line(walk, angles[i] + jump) - here[i]
@@ -68,6 +73,15 @@ def _accepted_on_line(walk: MetropolisWalk | BarkerWalk, angles: Array, modes: i
         mean = (mass @ waves + stayed) * np.exp(1j * k * angles[i])
         out[i] = np.concatenate([[1.0], mean.real, mean.imag])
     return out
+
+
+def _wrapped_gaussian(jump: Array, spread: float) -> Array:
+    """Return the density at jumps in [-pi, pi] of a centred Gaussian, wrapped around the circle."""
+    if REACH * spread <= np.pi:
+        return np.exp(-0.5 * (jump / spread) ** 2) / (spread * math.sqrt(TURN))
+    k = np.arange(1, math.ceil(REACH / spread) + 1)
+    waves = np.cos(np.outer(jump, k)) @ np.exp(-0.5 * (k * spread) ** 2)
+    return (0.5 + waves) / np.pi
 
 
 def _energy_on_line(walk: Walk, angles: Array) -> Array:
@@ -153,6 +167,7 @@ def _tangent_noise(walk: Walk, degree: int, drift: float) -> tuple[Array, Array,
     if isinstance(walk, BoundedWalk):
         reach = walk.noise * walk.radius
         directions = 2 * math.ceil(degree * (reach + drift) / 2) + 64
+        _check_size(walk, directions, 20_000)
         psi = (np.arange(directions) + 0.5) * (np.pi / directions)  # the other half mirrors it
         if walk.law == "sphere":
             radius, mass = np.array([reach]), np.array([1.0])
@@ -167,6 +182,7 @@ def _tangent_noise(walk: Walk, degree: int, drift: float) -> tuple[Array, Array,
         depth = min(REACH, 0.5 / walk.noise)
     spacing = TURN / (degree * walk.noise + REACH**2 / 2 / depth + depth / 2)
     count = math.ceil(REACH / spacing)
+    _check_size(walk, count, 300)
     xi = spacing * np.arange(-count, count + 1)
     mass = np.exp(-(xi**2) / 2)
     half = np.where(xi[count:] == 0, 1.0, 2.0) * mass[count:]  # the other half mirrors it
@@ -176,6 +192,14 @@ def _tangent_noise(walk: Walk, degree: int, drift: float) -> tuple[Array, Array,
     return along, across, weight / weight.sum()
 
 
+def _check_size(walk: Walk, nodes: int, most: int) -> None:
+    if nodes > most:
+        raise ValueError(
+            f"walk must have a smaller step: its noise winds around the sphere, and {walk.step:g}"
+            f" asks for {nodes} nodes in a direction (allowed: {most})"
+        )
+
+
 def _accepted_on_sphere(walk: MetropolisWalk | BarkerWalk, z: Array, degree: int) -> Array:
     """As `zonal_step`, for a proposal of density sum_l (2l+1)/2 q_l P_l(z) P_l(z') in z'.
 
@@ -183,6 +207,11 @@ def _accepted_on_sphere(walk: MetropolisWalk | BarkerWalk, z: Array, degree: int
     q_l = E P_l(cos |v|), by the addition theorem.
     """
     top = math.ceil(REACH / walk.spread) + 8
+    if top > LARGEST_DEGREE:
+        raise ValueError(
+            f"walk must have step >= {(REACH / LARGEST_DEGREE / walk.spread) ** 2 * walk.step:.1g}"
+            f" for this rule on the sphere; got {walk.step:g}"
+        )
     node, weight = gauss_legendre(64 + math.ceil(top * walk.spread * REACH / 2))
     length = REACH * (node + 1) / 2
     mass = weight * length * np.exp(-(length**2) / 2)

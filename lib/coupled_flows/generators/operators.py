@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.geometry.errors import (
     Array,
-    check_array,
+    check_columns,
     check_real,
 )
 from coupled_flows.measure.laws import Law
@@ -95,7 +95,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.matrix @ node_values(f, self.nodes)
+        return self.matrix @ check_columns("f", f, len(self.nodes))
 
     def semigroup(self, f: ArrayLike, time: float) -> Array:
         """Return e^{tL} f: at each node x, the mean of f(X_t) started from x.
@@ -116,7 +116,9 @@ class Generator(ABC):
             If `f` has another shape, or `time` is negative.
         """
         t = check_real("time", time, least=0)
-        return self._through_spectrum(node_values(f, self.nodes), lambda rate: np.exp(-rate * t))
+        return self._through_spectrum(
+            check_columns("f", f, len(self.nodes)), lambda rate: np.exp(-rate * t)
+        )
 
     def resolvent(self, f: ArrayLike, lam: float) -> Array:
         """Return u = (lam - L)^{-1} f, with f as given (not centred).
@@ -139,7 +141,9 @@ class Generator(ABC):
             If `f` has another shape, or `lam` is not positive.
         """
         shift = check_real("lam", lam, above=0)
-        return self._through_spectrum(node_values(f, self.nodes), lambda rate: 1 / (shift + rate))
+        return self._through_spectrum(
+            check_columns("f", f, len(self.nodes)), lambda rate: 1 / (shift + rate)
+        )
 
     def poisson(self, f: ArrayLike) -> Array:
         """Return the solution phi of -L phi = f - pi f with pi phi = 0.
@@ -157,7 +161,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        centred = self._centred(node_values(f, self.nodes))
+        centred = self._centred(check_columns("f", f, len(self.nodes)))
 
         def inverse(rates: Array) -> Array:
             return np.concatenate([[0.0], 1 / rates[1:]])
@@ -172,7 +176,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.mass @ node_values(f, self.nodes)
+        return self.mass @ check_columns("f", f, len(self.nodes))
 
     def _centred(self, f: Array) -> Array:
         return f - self.mass @ f
@@ -194,7 +198,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        values = node_values(f, self.nodes)
+        values = check_columns("f", f, len(self.nodes))
         columns = self._centred(values.reshape(len(values), -1))
         half = columns.T @ (self.mass[:, None] * self.poisson(columns))
         return half + half.T
@@ -250,7 +254,7 @@ class Transition(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.matrix @ node_values(f, self.nodes)
+        return self.matrix @ check_columns("f", f, len(self.nodes))
 
     def stationary_mean(self, f: ArrayLike) -> Array:
         """Return the stationary mean of values f at the nodes, (n,) or (n, k).
@@ -260,7 +264,7 @@ class Transition(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.weights @ node_values(f, self.nodes)
+        return self.weights @ check_columns("f", f, len(self.nodes))
 
     def poisson(self, f: ArrayLike) -> Array:
         """Return the solution phi of (I - P) phi = h (f - mean f) of stationary mean 0.
@@ -278,7 +282,7 @@ class Transition(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        values = node_values(f, self.nodes)
+        values = check_columns("f", f, len(self.nodes))
         n = len(self.nodes)
         matrix = np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights)
         return np.linalg.solve(matrix, self.step * (values - self.weights @ values))
@@ -290,13 +294,6 @@ class Transition(ABC):
     @abstractmethod
     def evolve(self, law: Law, n_steps: int, every: int | None = None) -> Law | list[Law]:
         """Return the chain's law after `n_steps` steps."""
-
-
-def node_values(f: ArrayLike, nodes: Array) -> Array:
-    """Return f as checked values at the nodes, (n,) or (n, k)."""
-    if np.ndim(f) == 2:
-        return check_array("f", f, (len(nodes), "k"))
-    return check_array("f", f, (len(nodes),))
 
 
 def gibbs_mass(langevin: Langevin, nodes: Array, quadrature: Array) -> Array:

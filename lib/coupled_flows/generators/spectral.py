@@ -11,8 +11,15 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coupled_flows.generators.operators import Generator, Transition, node_values
-from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
+from coupled_flows.generators.operators import Generator, Transition
+from coupled_flows.geometry.errors import (
+    Array,
+    check_array,
+    check_columns,
+    check_integer,
+    check_type,
+)
+from coupled_flows.measure.angles import checked_fit
 from coupled_flows.measure.laws import Law
 from coupled_flows.walks.steps import Walk
 
@@ -64,7 +71,7 @@ class SpectralGenerator(Generator):
             If `f` has another shape, or a point is off the manifold.
         """
         where = self.langevin.manifold.check_points("points", points)
-        return self.basis(where) @ (self.analysis @ node_values(f, self.nodes))
+        return self.basis(where) @ (self.analysis @ check_columns("f", f, len(self.nodes)))
 
     @property
     def stationary(self) -> Law:
@@ -241,3 +248,19 @@ class SpectralTransition(Transition):
             if k % stride == 0:
                 laws.append(self.generator.law_of(weights))
         return laws[-1] if every is None else laws
+
+
+def check_gibbs(generator: SpectralGenerator, off: Array, argument: str) -> None:
+    """Compare the interpolant of exp(-beta U) with its values at points off the nodes.
+
+    Raises
+    ------
+    ValueError
+        If they differ: the nodes do not resolve it.
+    """
+    langevin = generator.langevin
+    energy = langevin.beta * langevin.energy(np.concatenate([generator.nodes, off]))
+    density = np.exp(energy.min() - energy)
+    n = len(generator.nodes)
+    series = generator.basis(off) @ (generator.analysis @ density[:n])
+    checked_fit(series, density[n:], argument, "exp(-beta U)")

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.generators.onestep import zonal_step
 from coupled_flows.generators.operators import gibbs_mass
-from coupled_flows.generators.spectral import SpectralGenerator
-from coupled_flows.geometry.errors import Array, check_integer, check_type
+from coupled_flows.generators.spectral import SpectralGenerator, check_gibbs
+from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.geometry.manifolds import Sphere
 from coupled_flows.geometry.series import gauss_legendre
-from coupled_flows.measure.angles import UNRESOLVED
+from coupled_flows.measure.angles import irregular
 from coupled_flows.measure.laws import Law, PointLaw
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
 from coupled_flows.walks.langevin import Langevin
@@ -72,12 +72,9 @@ class ZonalGenerator(SpectralGenerator):
         values = self.basis(self.nodes)
         scale = (2 * np.arange(self.degree + 1) + 1) / 2
         self.analysis = scale[:, None] * values.T * quadrature
-        tail = np.abs(self.analysis @ (self.mass / quadrature))[-max(1, self.degree // 8) :].max()
-        if tail > UNRESOLVED:
-            raise ValueError(
-                f"degree must be large enough to resolve exp(-beta U); with {degree} its last"
-                f" coefficients still have size {tail:g} (allowed: {UNRESOLVED:g})"
-            )
+        z = 2 * irregular() - 1
+        off = np.column_stack([np.sqrt(1 - z**2), 0 * z, z])
+        check_gibbs(self, off, "degree")
         derivative = _derivatives(values) @ self.analysis
         south = np.column_stack([self.z, np.zeros_like(sine), -sine])  # e_theta
         rise = -np.einsum("ij,ij->i", langevin.gradient(self.nodes), south)  # sin(theta) u'(z)
@@ -130,7 +127,8 @@ class ZonalGenerator(SpectralGenerator):
 
     def law_of(self, weights: Array) -> ZonalLaw:
         """Return the law with those weights (n,) on the nodes."""
-        return ZonalLaw(weights @ self.basis(self.nodes))
+        checked = check_array("weights", weights, (len(self.nodes),))
+        return ZonalLaw(checked @ self.basis(self.nodes))
 
     def expected_basis(self, walk: Walk) -> Array:
         """Return the mean of the basis functions one step after each node, (n, n)."""

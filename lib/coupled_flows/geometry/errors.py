@@ -120,6 +120,15 @@ def check_array(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> Ar
     return array
 
 
+def check_columns(name: str, value: ArrayLike, n: int) -> Array:
+    """Return `value` as a finite float64 array of shape (n,) or (n, k)."""
+    try:
+        columns = np.asarray(value).ndim == 2
+    except (TypeError, ValueError):
+        columns = False  # ragged: the next line says so
+    return check_array(name, value, (n, "k") if columns else (n,))
+
+
 def check_rng(rng: Any, name: str = "rng") -> np.random.Generator:
     """Return `rng` if it is a `numpy.random.Generator`."""
     if not isinstance(rng, np.random.Generator):

@@ -48,17 +48,13 @@ class SmoothLaw(AngleLaw):
 
     @property
     @abstractmethod
-    def _nodes(self) -> tuple[Array, Array]:
-        """Nodes in the angle and weights that integrate smooth functions of it."""
-
-    @property
-    @abstractmethod
-    def _resolution(self) -> int:
-        """A number of nodes that resolves the density."""
+    def _cells(self) -> int:
+        """A number of equal cells in each of which the density is smooth."""
 
     @cached_property
-    def _table(self) -> tuple[Array, Array]:
-        angle = np.linspace(0.0, self.end, 4 * self._resolution + 1)
+    def _table(self) -> tuple[Array, Array, Array]:
+        """Angles, slopes of the quantile function there, and shares below them."""
+        angle = np.linspace(0.0, self.end, 16 * self._cells + 1)
         density, distribution = self._densities(angle)
         negative = float(-np.minimum(density, 0.0).sum() * (angle[1] - angle[0]))
         if negative > UNRESOLVED:
@@ -67,37 +63,67 @@ class SmoothLaw(AngleLaw):
                 f" {negative:g} (allowed: {UNRESOLVED:g}): use more modes, or a later time"
             )
         np.maximum.accumulate(distribution, out=distribution)
-        return angle, np.clip(distribution, 0.0, 1.0)
+        slope = np.divide(1.0, density, out=np.zeros_like(density), where=density > 0)
+        return angle, slope, np.clip(distribution, 0.0, 1.0)
 
     def angle_density(self, angle: Array) -> Array:
-        """Return the density with respect to the angle, at angles in [0, end]."""
-        return self._densities(angle)[0]
+        """Return the density with respect to the angle, at angles (n,) in [0, end].
+
+        Raises
+        ------
+        ValueError
+            If an angle is outside.
+        """
+        return self._densities(check_within("angle", angle, self.end))[0]
 
     def distribution(self, angle: Array) -> Array:
-        """Return the share of mass below each angle in [0, end]."""
-        return self._densities(angle)[1]
+        """Return the share of mass below each of the angles (n,) in [0, end].
+
+        Raises
+        ------
+        ValueError
+            If an angle is outside.
+        """
+        return self._densities(check_within("angle", angle, self.end))[1]
 
     def angle_at(self, share: Array) -> Array:
-        """Return the angle below which lies the given share of mass, for shares in [0, 1]."""
-        angle, distribution = self._table
+        """Return the angles below which lie given shares (n,) of the mass, in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If a share is outside, or the density not resolved by its series.
+        """
+        share = check_within("share", share, 1.0)
+        angle, slope, distribution = self._table
         cell = np.clip(np.searchsorted(distribution, share, side="right") - 1, 0, len(angle) - 2)
         low, high = angle[cell], angle[cell + 1]
         rise = distribution[cell + 1] - distribution[cell]
         part = np.divide(
             share - distribution[cell], rise, out=np.full_like(share, 0.5), where=rise > 0
         )
-        x = low + np.clip(part, 0.0, 1.0) * (high - low)
+        part = np.clip(part, 0.0, 1.0)
+        # the cubic through both ends of the cell with their slopes, where it stays inside
+        start, end = slope[cell] * rise, slope[cell + 1] * rise
+        rest = 1 - part
+        x = (
+            low
+            + (high - low) * part**2 * (1 + 2 * rest)
+            + part * rest * (start * rest - end * part)
+        )
+        x = np.where((x >= low) & (x <= high), x, low + part * (high - low))
         for _ in range(60):  # Newton, kept in its bracket by bisection
             density, value = self._densities(x)
             excess = value - share
+            far = np.abs(excess) > 1e-14
+            if not far.any():
+                break
             low = np.where(excess < 0, x, low)
             high = np.where(excess > 0, x, high)
             step = np.divide(excess, density, out=np.full_like(x, np.inf), where=density > 0)
             newton = x - step
-            x = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-            # quadratic convergence: the step just taken left no more than rounding
-            if np.abs(excess).max(initial=0.0) <= 1e-14:
-                break
+            inside = (newton >= low) & (newton <= high)
+            x = np.where(far, np.where(inside, newton, (low + high) / 2), x)
         return x
 
     def quantiles(self, n: int) -> Array:
@@ -121,32 +147,77 @@ class SmoothLaw(AngleLaw):
         n = check_integer("n", n, least=1)
         return self.angle_at((np.arange(n) + 0.5) / n)
 
-    def quadrature(self) -> tuple[Array, Array, Array]:
-        """Return angles, shares of mass below them, and weights of sum 1 that integrate the law."""
-        angle, weight = self._nodes
-        density, distribution = self._densities(angle)
-        mass = np.maximum(density, 0.0) * weight
-        return angle, distribution, mass / mass.sum()
+    def grid(self, finer: int = 1) -> Array:
+        """Return angles, from 0 to below `end`, so dense that the density is smooth between.
+
+        Parameters
+        ----------
+        finer : int
+            How many times denser than that, >= 1.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `finer` is not an integer >= 1.
+        """
+        cells = check_integer("finer", finer, least=1) * self._cells
+        return np.arange(cells) * (self.end / cells)
 
     def panels(self, cuts: Array) -> tuple[Array, Array, Array]:
-        """Return angles, shares and weights as `quadrature` does, between cuts in ascending order.
+        """Return Gauss nodes between cuts: angles, shares below them, weights of sum 1.
 
         Parameters
         ----------
         cuts : ndarray, shape (k,)
-            Angles in [0, end] between which the integrand is smooth.
+            Angles in [0, end], ascending, `grid` among them, between which the integrand is
+            smooth.
 
         Returns
         -------
         tuple of ndarray
+
+        Raises
+        ------
+        ValueError
+            If a cut is outside.
         """
-        edges = np.concatenate([[0.0], cuts, [self.end]])
-        nodes, weights = gauss_legendre(self._resolution // (len(cuts) + 1) + 8)
+        edges = np.append(check_within("cuts", cuts, self.end), self.end)
+        nodes, weights = gauss_legendre(8)
         half = np.diff(edges)[:, None] / 2
         angle = ((edges[:-1, None] + half) + half * nodes).ravel()
         density, distribution = self._densities(angle)
         mass = np.maximum(density, 0.0) * (half * weights).ravel()
         return angle, distribution, mass / mass.sum()
+
+
+def check_within(name: str, value: ArrayLike, most: float) -> Array:
+    """Return `value` as an array (n,) of numbers in [0, most]."""
+    array = check_array(name, value, ("n",))
+    if array.min(initial=0.0) < 0 or array.max(initial=0.0) > most:
+        raise ValueError(
+            f"{name} must lie in [0, {most:.6g}]; got values from {array.min():g} to"
+            f" {array.max():g}"
+        )
+    return array
+
+
+def irregular(n: int = 64) -> Array:
+    """Return n points of (0, 1) that no even grid sees alike: fractions of the golden ratio."""
+    return np.mod(0.5 + np.arange(1, n + 1) * ((np.sqrt(5) - 1) / 2), 1.0)
+
+
+def checked_fit(series: Array, values: Array, argument: str, what: str) -> None:
+    """Compare a series with what it stands for, at points off its own grid."""
+    miss = float(np.abs(series - values).max() / np.abs(values).max())
+    if miss > 100 * UNRESOLVED:
+        raise ValueError(
+            f"{argument} must be large enough to resolve {what}; got a series that is off by"
+            f" {miss:g} of its size between the nodes (allowed: {100 * UNRESOLVED:g})"
+        )
 
 
 def checked_moments(moments: ArrayLike) -> NDArray[np.complexfloating[Any, Any]]:
@@ -177,7 +248,7 @@ def resolved(moments: Moments, argument: str) -> Moments:
 
 
 def checked_density(density: Callable[[Array], ArrayLike], points: Array) -> Array:
-    """Return a density's values at points, scaled to a maximum of 1."""
+    """Return a density's values at points."""
     if not callable(density):
         raise TypeError(f"density must be a function of points; got {density!r}")
     values = check_array("density(x)", density(points), (len(points),))
@@ -186,4 +257,4 @@ def checked_density(density: Callable[[Array], ArrayLike], points: Array) -> Arr
             "density must be non-negative and not zero everywhere; got values from"
             f" {values.min():g} to {values.max():g}"
         )
-    return values / values.max()
+    return values

@@ -18,7 +18,9 @@ from coupled_flows.measure.angles import (
     Moments,
     SmoothLaw,
     checked_density,
+    checked_fit,
     checked_moments,
+    irregular,
     last_that_counts,
     resolved,
 )
@@ -80,9 +82,13 @@ class CircleLaw(SmoothLaw):
         modes = check_integer("modes", modes, least=1)
         n = 8 * modes + 8
         angle = np.arange(n) * (TURN / n)
-        values = checked_density(density, angle[:, None])
-        moments = np.fft.rfft(values)[: modes + 1] / values.sum()
-        return cls(resolved(moments, "modes"))
+        checked = checked_density(density, angle[:, None])
+        moments = np.fft.rfft(checked)[: modes + 1] / checked.sum()
+        law = cls(resolved(moments, "modes"))
+        off = TURN * irregular()
+        series = law.angle_density(off) * (checked.sum() * (TURN / n))
+        checked_fit(series, checked_density(density, off[:, None]), "modes", "the density")
+        return law
 
     @property
     def manifold(self) -> Manifold:
@@ -110,13 +116,8 @@ class CircleLaw(SmoothLaw):
         return density, angle / TURN + integral
 
     @property
-    def _resolution(self) -> int:
-        return max(128, 8 * len(self._series))
-
-    @property
-    def _nodes(self) -> tuple[Array, Array]:
-        n = 2 * self._resolution
-        return np.arange(n) * (TURN / n), np.full(n, TURN / n)
+    def _cells(self) -> int:
+        return max(16, len(self._series))
 
     def density(self, x: ArrayLike) -> Array:
         """Return the density with respect to the angle at points (n, 1), as an array (n,).
@@ -148,5 +149,5 @@ class CircleLaw(SmoothLaw):
         ValueError
             If `f` gives a wrong shape or a value that is not finite.
         """
-        angle, _, weight = self.quadrature()
+        angle, _, weight = self.panels(self.grid())
         return weight @ values_at(f, angle[:, None])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from coupled_flows.geometry.errors import Array, check_array, check_real
-from coupled_flows.measure.wasserstein import Estimate
+from coupled_flows.measure.estimates import Estimate
 
 _Point = TypeVar("_Point")
 _Value = TypeVar("_Value")
@@ -51,6 +51,7 @@ class Order:
     def __post_init__(self) -> None:
         check_real("slope", self.slope, least=check_real("low", self.low))
         check_real("high", self.high, least=self.slope)
+        check_real("constant", self.constant, least=0)
 
     @property
     def local(self) -> Array:
@@ -93,8 +94,8 @@ def fit_order(steps: ArrayLike, errors: Sequence[float] | Sequence[Estimate] | A
     2.0
     """
     h = check_array("steps", steps, ("n",))
-    if np.ndim(errors) != 1:  # type: ignore[arg-type]
-        raise ValueError(f"errors must have shape ({len(h)},); got {errors!r}")
+    if isinstance(errors, str) or not isinstance(errors, Sequence | np.ndarray):
+        raise TypeError(f"errors must be an array of shape ({len(h)},); got {errors!r}")
     estimates = [error for error in errors if isinstance(error, Estimate)]
     if estimates and len(estimates) < len(errors):
         raise ValueError("errors must be all numbers or all Estimates; got a mixture")
@@ -126,7 +127,9 @@ def fit_order(steps: ArrayLike, errors: Sequence[float] | Sequence[Estimate] | A
     else:
         local = np.diff(y) / np.diff(x)
         low, high = float(min(local.min(), slope)), float(max(local.max(), slope))
-    return Order(slope, low, high, float(np.exp(offset)), h, e)
+    with np.errstate(over="ignore"):  # found out by Order
+        constant = float(np.exp(offset))
+    return Order(slope, low, high, constant, h, e)
 
 
 def sweep(
@@ -166,6 +169,8 @@ def sweep(
         raise TypeError(f"function must be callable; got {function!r}")
     if executor is not None and not hasattr(executor, "submit"):
         raise TypeError(f"executor must be a concurrent.futures.Executor; got {executor!r}")
+    if not isinstance(points, Iterable):
+        raise TypeError(f"points must be iterable; got {points!r}")
     listed = list(points)
     results: Iterable[_Value]
     if executor is None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from coupled_flows.geometry.errors import (
     Array,
     check_array,
+    check_columns,
     check_integer,
     check_rng,
     check_symmetric,
@@ -148,7 +149,8 @@ class GaussianLaw(Law):
                 f" got the eigenvalue {scale[0]:g}"
             )
         z = (points - self.mean) @ frame / np.sqrt(scale)
-        return np.exp(-0.5 * (z**2).sum(axis=1)) / np.sqrt((TURN * scale).prod())
+        # a sum of logarithms: the product of the scales may leave the range of numbers
+        return np.exp(-0.5 * ((z**2).sum(axis=1) + np.log(TURN * scale).sum()))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points in rows, (n, d).
@@ -181,10 +183,4 @@ def values_at(f: Callable[[Array], ArrayLike], points: Array) -> Array:
     """Return f at points as a checked array, (n,) or (n, k)."""
     if not callable(f):
         raise TypeError(f"f must be a function of points; got {f!r}")
-    values = np.asarray(f(points), dtype=np.float64)
-    if values.ndim not in (1, 2) or len(values) != len(points):
-        raise ValueError(
-            f"f must return ({len(points)},) or ({len(points)}, k) for {len(points)} points;"
-            f" got shape {values.shape}"
-        )
-    return check_array("f(x)", values, ("n", "k")[: values.ndim])
+    return check_columns("f(x)", f(points), len(points))

@@ -1,68 +1,30 @@
-"""Wasserstein distances, through POT for point clouds, exact to rounding for laws of one angle.
+"""Wasserstein distances: through POT for point clouds, by quantiles for laws of one angle.
 
 `wasserstein` returns the distance itself, root taken, in the manifold's own units (radians on
-circle and sphere). POT's conventions (p-th powers, turns on the circle, a silent 0 for bad
-input) end in this room.
+circle and sphere). POT's conventions (p-th powers, a silent 0 for bad input) end in this room.
+Its solver for the circle is not used: it misses the minimum for few or unequal atoms.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
 
-from coupled_flows.geometry.errors import (
-    Array,
-    check_integer,
-    check_real,
-    check_rng,
-    check_type,
-)
+from coupled_flows.geometry.errors import Array, check_integer, check_real, check_rng, check_type
 from coupled_flows.geometry.manifold import Manifold
-from coupled_flows.geometry.manifolds import TURN, Euclidean, Torus
-from coupled_flows.measure.angles import SmoothLaw
+from coupled_flows.geometry.manifolds import Torus
+from coupled_flows.measure.estimates import Estimate
 from coupled_flows.measure.laws import GaussianLaw, Law, PointLaw
-from coupled_flows.measure.zonal import RingLaw
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value estimated from samples, with its standard error.
-
-    Parameters
-    ----------
-    value : float
-    error : float
-        Standard error, >= 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If either is not a finite number, or `error` negative.
-
-    Examples
-    --------
-    >>> Estimate(0.5031, 0.0021)
-    0.503 ± 0.002
-    """
-
-    value: float
-    error: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", check_real("value", self.value))
-        object.__setattr__(self, "error", check_real("error", self.error, least=0))
-
-    def __repr__(self) -> str:
-        if self.error == 0:
-            return f"{self.value:g} ± 0"
-        digits = max(0, -math.floor(math.log10(self.error)))
-        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+from coupled_flows.measure.transport import (
+    Atoms,
+    atoms_on_circle,
+    atoms_on_line,
+    between_angles,
+    one_angle,
+)
 
 
 def wasserstein(
@@ -98,7 +60,8 @@ def wasserstein(
     as a real number; the integrand is convex in it. Two laws on S^2 symmetric about the z axis:
     the distance of the polar-angle quantiles; exact for the geodesic distance, atoms included,
     since the polar angle is 1-Lipschitz and the coupling along meridians attains it. Two
-    Gaussian laws: Bures' formula. Two point clouds: POT's exact solvers.
+    Gaussian laws: Bures' formula. Two point clouds: sorted on a line; on the circle sorted too,
+    with the rotation found by bisection; elsewhere POT's exact solver.
 
     Examples
     --------
@@ -119,15 +82,15 @@ def wasserstein(
     if isinstance(law_a, PointLaw) and isinstance(law_b, PointLaw):
         return _between_points(law_a, law_b, p)
     circle = law_a.manifold == Torus(1)
-    one = _one_angle(law_a, circle)
-    two = _one_angle(law_b, circle)
+    one = one_angle(law_a, circle)
+    two = one_angle(law_b, circle)
     if one is None or two is None:
         raise ValueError(
             f"a and b: there is no exact method for a {type(law_a).__name__} and a"
             f" {type(law_b).__name__}; compare samples of both, law.sample(n, rng), and their"
             " noise_floor"
         )
-    return _between_angles(one, two, p, circle)
+    return between_angles(one, two, p, circle)
 
 
 def noise_floor(
@@ -210,104 +173,21 @@ def _root(covariance: Array) -> Array:
     return (frame * np.sqrt(np.maximum(scale, 0.0))) @ frame.T
 
 
-# -- point clouds, by POT -----------------------------------------------------------------------
-
-
 def _between_points(a: PointLaw, b: PointLaw, p: float) -> float:
+    if a.points.shape[1] == 1:
+        line = Atoms.of(a.points[:, 0], a.weights), Atoms.of(b.points[:, 0], b.weights)
+        if a.manifold == Torus(1):
+            return atoms_on_circle(*line, p)
+        return atoms_on_line(*line, p, rotation=None)
     import ot  # here, since it loads scikit-learn and the laws of one angle do without
 
-    weights = np.asarray(a.weights), np.asarray(b.weights)
-    if a.manifold == Torus(1):
-        # in turns; 1 - 1e-16 turns must not become 1
-        turns = [np.minimum(x.points[:, 0] / TURN, np.nextafter(1, 0)) for x in (a, b)]
-        power = _quietly(lambda: ot.wasserstein_circle(*turns, *weights, p=p))
-        return float(np.ravel(power)[0]) ** (1 / p) * TURN
-    if a.manifold == Euclidean(1):
-        power = _quietly(lambda: ot.wasserstein_1d(a.points[:, 0], b.points[:, 0], *weights, p=p))
-        return float(np.ravel(power)[0]) ** (1 / p)
-    cost = a.manifold.pairwise(a.points, b.points) ** p
-    power = _quietly(lambda: ot.emd2(*weights, cost, numItermax=10**7))
-    return max(float(power), 0.0) ** (1 / p)
-
-
-def _quietly(solve: Callable[[], float]) -> float:
-    """Run one of POT's solvers; what it only warns of is an error here."""
+    distance = a.manifold.pairwise(a.points, b.points)
+    scale = float(distance.max())
+    if scale == 0:
+        return 0.0
+    distance /= scale  # its power neither overflows nor vanishes
+    distance **= p
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return solve()
-
-
-# -- laws of one angle, by quantiles ------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Atoms:
-    """Finitely many angles, ascending, with their masses."""
-
-    angles: Array
-    masses: Array
-
-    def angle_at(self, share: Array) -> Array:
-        below = np.cumsum(self.masses)
-        cell = np.searchsorted(below, share, side="right")
-        return self.angles[np.minimum(cell, len(below) - 1)]
-
-
-def _one_angle(law: Law, circle: bool) -> SmoothLaw | _Atoms | None:
-    if isinstance(law, SmoothLaw):
-        law.quantiles(1)  # says now if the density is not resolved
-        return law
-    if isinstance(law, RingLaw):
-        return _Atoms(*law.atoms())
-    if isinstance(law, PointLaw) and circle:
-        order = np.argsort(law.points[:, 0], kind="stable")
-        return _Atoms(law.points[order, 0], np.asarray(law.weights)[order])
-    return None
-
-
-def _between_angles(a: SmoothLaw | _Atoms, b: SmoothLaw | _Atoms, p: float, circle: bool) -> float:
-    if isinstance(a, _Atoms) and isinstance(b, _Atoms):  # rings: points would have gone to POT
-        import ot
-
-        power = _quietly(lambda: ot.wasserstein_1d(a.angles, b.angles, a.masses, b.masses, p=p))
-        return float(np.ravel(power)[0]) ** (1 / p)
-    if isinstance(a, SmoothLaw):
-        cost = _transport_cost(a, b, p, circle)
-    else:
-        assert isinstance(b, SmoothLaw)
-        cost = _transport_cost(b, a, p, circle)
-    if not circle:
-        return cost(0.0) ** (1 / p)
-    # convex in the rotation; a bracket of a thousandth of a turn, grown as needed, is refined
-    # until the distance no longer changes
-    best = minimize_scalar(cost, bracket=(-1e-3, 1e-3), method="brent", options={"xtol": 1e-9})
-    return min(float(best.fun), cost(0.0)) ** (1 / p)
-
-
-def _transport_cost(
-    a: SmoothLaw, b: SmoothLaw | _Atoms, p: float, circle: bool
-) -> Callable[[float], float]:
-    """Return the cost of sending each share u of `a` to the share u + rotation of `b`."""
-
-    def lifted(share: Array) -> Array:
-        if not circle:
-            return b.angle_at(np.clip(share, 0.0, 1.0))
-        turns = np.floor(share)
-        return b.angle_at(share - turns) + TURN * turns
-
-    if isinstance(b, SmoothLaw):
-        angle, share, weight = a.quadrature()
-        return lambda rotation: float(weight @ np.abs(angle - lifted(share + rotation)) ** p)
-
-    below = np.cumsum(b.masses)[:-1]
-
-    def cost(rotation: float) -> float:
-        # the target jumps where a share passes from one atom to the next
-        shares = below - rotation
-        if circle:
-            shares = np.sort(np.append(shares, 1.0 - rotation) % 1.0)
-        cuts = a.angle_at(np.clip(shares, 0.0, 1.0))
-        angle, share, weight = a.panels(cuts)
-        return float(weight @ np.abs(angle - lifted(share + rotation)) ** p)
-
-    return cost
+        warnings.simplefilter("error")  # what POT only warns of is an error here
+        power = ot.emd2(np.asarray(a.weights), np.asarray(b.weights), distance, numItermax=10**7)
+    return scale * max(float(power), 0.0) ** (1 / p)

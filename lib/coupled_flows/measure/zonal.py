@@ -19,7 +19,9 @@ from coupled_flows.measure.angles import (
     Moments,
     SmoothLaw,
     checked_density,
+    checked_fit,
     checked_moments,
+    irregular,
     last_that_counts,
     resolved,
 )
@@ -50,7 +52,10 @@ class ZonalLaw(SmoothLaw):
     moments: Moments
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "moments", np.real(checked_moments(self.moments)))
+        moments = checked_moments(self.moments)
+        if np.iscomplexobj(moments):
+            raise TypeError(f"moments must be real numbers; got {moments[:3]} ...")
+        object.__setattr__(self, "moments", moments)
 
     @classmethod
     def from_density(cls, density: Callable[[Array], ArrayLike], degree: int) -> ZonalLaw:
@@ -81,7 +86,11 @@ class ZonalLaw(SmoothLaw):
         z, weight = gauss_legendre(4 * degree + 4)
         mass = weight * checked_density(density, z)
         moments = legendre.legvander(z, degree).T @ mass / mass.sum()
-        return cls(resolved(moments, "degree"))
+        law = cls(resolved(moments, "degree"))
+        off = 2 * irregular() - 1
+        series = law.density(off) * (TURN * mass.sum())
+        checked_fit(series, checked_density(density, off), "degree", "the density")
+        return law
 
     @property
     def manifold(self) -> Manifold:
@@ -108,13 +117,8 @@ class ZonalLaw(SmoothLaw):
         return density * np.sin(angle), np.sin(angle / 2) ** 2 + integral
 
     @property
-    def _resolution(self) -> int:
-        return max(128, 4 * len(self._series))
-
-    @property
-    def _nodes(self) -> tuple[Array, Array]:
-        node, weight = gauss_legendre(self._resolution)
-        return (node + 1) * (np.pi / 2), weight * (np.pi / 2)
+    def _cells(self) -> int:
+        return max(8, len(self._series) // 2 + 1)
 
     def density(self, z: ArrayLike) -> Array:
         """Return the density with respect to area at heights z, as an array (n,).
@@ -146,7 +150,7 @@ class ZonalLaw(SmoothLaw):
         ValueError
             If `f` gives a wrong shape or a value that is not finite.
         """
-        angle, _, weight = self.quadrature()
+        angle, _, weight = self.panels(self.grid())
         return weight @ values_at(f, np.cos(angle))
 
 
