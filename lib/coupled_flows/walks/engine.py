@@ -24,7 +24,7 @@ from coupled_flows.geometry.errors import (
 from coupled_flows.geometry.workspace import Workspace
 from coupled_flows.walks.steps import Walk, read_only
 
-BLOCK = 12500
+BLOCK = 25_000
 _CHECK = 32
 Observer = Callable[[int, Array, Array], None]
 
@@ -50,7 +50,7 @@ def simulate(
     n_steps : int
         Number of steps, >= 0.
     rng : numpy.random.Generator
-        Gives one child seed to each block of 12500 walkers; two calls with one `rng` differ.
+        Gives one child seed to each block of 25 000 walkers; two calls with one `rng` differ.
     every : int, optional
         Record the start and then every `every`-th step; `n_steps` must be a multiple of it.
     observe : callable, optional
