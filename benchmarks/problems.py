@@ -70,7 +70,7 @@ def tolerance(deviation: float, walkers: int) -> float:
 
 
 def problems() -> list[Problem]:
-    """Return every problem, the one of the issue first."""
+    """Return every problem, the one with peers first."""
     tilt = Langevin(Sphere(2), linear([0.0, 0.0, -2.0]))
     every = {1: 2.5, 2: 2.5}
 

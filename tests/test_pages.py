@@ -1,7 +1,7 @@
 """The pages' numbers, each computed once more, and what their prose and their claims say of them.
 
 The second computations share nothing with the library: they know the page's words, and formulas.
-With U = cos t, beta = 1 a step of the walk is a matrix of Bessel functions on c_k = E exp(-ikX);
+With U = cos x, beta = 1 a step of the walk is a matrix of Bessel functions on c_k = E exp(-ikX);
 with U = -a z the diffusion is a tridiagonal matrix on a_l = E P_l(z).
 """
 
@@ -51,7 +51,7 @@ def last_halvings(steps: Array, errors: Iterable[float]) -> Fit:
     return fit(steps[-4:], list(errors)[-4:])
 
 
-# -- the circle, U = cos t, beta = 1 ---------------------------------------------------------------
+# -- the circle, U = cos x, beta = 1 ---------------------------------------------------------------
 
 WAVES = np.arange(-96, 97)
 SHARES = np.arange(2048) / 2048
@@ -67,9 +67,9 @@ def from_weight(weight: Callable[[Array], Array]) -> Complex:
 
 
 STARTS = {
-    "exp(sin t)": from_weight(lambda t: np.exp(np.sin(t))),
-    "1 + cos(3t)/2": from_weight(lambda t: 1 + np.cos(3 * t) / 2),
-    "point t = 1": from_point(1.0),
+    "exp(sin x)": from_weight(lambda t: np.exp(np.sin(t))),
+    "1 + cos(3x)/2": from_weight(lambda t: 1 + np.cos(3 * t) / 2),
+    "point x = 1": from_point(1.0),
 }
 
 
@@ -143,7 +143,7 @@ def circle_errors(start: str) -> tuple[float, ...]:
 
 def blurred_errors() -> list[float]:
     """Random signs from a point, 1/128 to 1/1024. Only the force damps waves, so there are more."""
-    limit = np.pad(circle_limit(1.0) @ STARTS["point t = 1"], 224)
+    limit = np.pad(circle_limit(1.0) @ STARTS["point x = 1"], 224)
     k = np.arange(-320, 321)
     found = []
     for h in STEPS[4:]:
@@ -228,7 +228,7 @@ def metropolis_errors(n: int = 1024) -> list[float]:
         mass /= mass.sum()
         for _ in range(round(1 / h)):
             mass = mass @ step
-        found.append(circle_distance(back @ mass, circle_limit(1.0) @ STARTS["exp(sin t)"]))
+        found.append(circle_distance(back @ mass, circle_limit(1.0) @ STARTS["exp(sin x)"]))
     return found
 
 
@@ -248,8 +248,8 @@ def interval_errors() -> list[float]:
 
 
 def smooth_sign_errors() -> list[float]:
-    """From exp(sin t), with random signs: c_k is multiplied by cos(k sqrt(2h))."""
-    start = STARTS["exp(sin t)"]
+    """From exp(sin x), with random signs: c_k is multiplied by cos(k sqrt(2h))."""
+    start = STARTS["exp(sin x)"]
     return [
         circle_distance(
             np.cos(WAVES * math.sqrt(2 * h)) ** round(1 / h) * start, np.exp(-(WAVES**2)) * start
@@ -496,7 +496,7 @@ def gap_tilted() -> float:
 
 # every glued key of every page: what it is, and how far the page may be from that
 Check = tuple[Callable[[], float | Fit], float]
-POINT_1 = "point t = 1"
+POINT_1 = "point x = 1"
 GLUED: dict[tuple[str, str], Check] = {
     (INTRO, "opening"): (lambda: fit(STEPS[1:7], sphere_errors("opening")[1:7]), PRINTED + SAME),
     (LAW, "coarse"): (lambda: circle_errors(POINT_1)[3], 1e-8 * 0.003),
@@ -638,7 +638,10 @@ TYPED = {
     (INTRO, "Python 3.11 or newer"): "a version",
     (INTRO, "CC BY 4.0"): "a version",
     (LAW, "be within 0.02 of one"): "a band, fixed beforehand; C1d has it",
-    (LAW, "within 0.02 of one, for laws on the circle within 0.01;"): "the bands of C1a to C1g",
+    (
+        LAW,
+        "within 0.02 of one, for the nine cases on the circle (C1c) within 0.01;",
+    ): "the bands of C1a to C1g",
     (LAW, "first set for the sphere, 0.02 from"): "the band that was replaced",
     (LAW, "within 0.05 of one half"): "the band of C1h",
     (LAW, "It is $1.1$ at"): "what the exercise asks for",
@@ -727,9 +730,9 @@ def test_the_table_of_orders_is_right(executed: dict[str, Executed]) -> None:
 
 def test_the_table_of_stationary_laws_is_right(executed: dict[str, Executed]) -> None:
     rows = {name: row for (name,), row in table(executed[LAW], "stationary law").items()}
-    assert list(rows) == ["geodesic", "retraction", "bounded", "Metropolis", "Barker"]
-    for name in ("geodesic", "retraction", "bounded"):
-        noise = "signs" if name == "bounded" else "gauss"
+    assert list(rows) == ["geodesic", "retraction", "bounded (signs)", "Metropolis", "Barker"]
+    for name in ("geodesic", "retraction", "bounded (signs)"):
+        noise = "signs" if name == "bounded (signs)" else "gauss"
         for shown, expected in zip(rows[name], stationary_errors(noise), strict=True):
             assert shown == f"{expected:.1e}"
 
