@@ -59,7 +59,8 @@ class FourierGenerator(SpectralGenerator):
         angle = np.arange(n) * (TURN / n)
         self.nodes = angle[:, None]
         self.mass = gibbs_mass(langevin, self.nodes, np.full(n, 1 / n))
-        self.analysis = self.basis(self.nodes).T * (2 / n)
+        self._at_nodes = self.basis(self.nodes)
+        self.analysis = self._at_nodes.T * (2 / n)
         self.analysis[0] /= 2
         check_gibbs(self, TURN * irregular()[:, None], "modes")
         apart = np.subtract.outer(np.arange(n), np.arange(n))
@@ -104,7 +105,7 @@ class FourierGenerator(SpectralGenerator):
 
     def law_of(self, weights: Array) -> CircleLaw:
         """Return the law with those weights (n,) on the nodes."""
-        means = check_array("weights", weights, (len(self.nodes),)) @ self.basis(self.nodes)
+        means = check_array("weights", weights, (len(self.nodes),)) @ self._at_nodes
         k = self.modes + 1
         moments = means[:k].astype(complex)
         moments[1:] -= 1j * means[k:]

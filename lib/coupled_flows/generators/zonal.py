@@ -69,7 +69,7 @@ class ZonalGenerator(SpectralGenerator):
         sine = np.sqrt((1 - self.z) * (1 + self.z))
         self.nodes = np.column_stack([sine, np.zeros_like(sine), self.z])
         self.mass = gibbs_mass(langevin, self.nodes, quadrature)
-        values = self.basis(self.nodes)
+        self._at_nodes = values = self.basis(self.nodes)
         scale = (2 * np.arange(self.degree + 1) + 1) / 2
         self.analysis = scale[:, None] * values.T * quadrature
         z = 2 * irregular() - 1
@@ -128,7 +128,7 @@ class ZonalGenerator(SpectralGenerator):
     def law_of(self, weights: Array) -> ZonalLaw:
         """Return the law with those weights (n,) on the nodes."""
         checked = check_array("weights", weights, (len(self.nodes),))
-        return ZonalLaw(checked @ self.basis(self.nodes))
+        return ZonalLaw(checked @ self._at_nodes)
 
     def expected_basis(self, walk: Walk) -> Array:
         """Return the mean of the basis functions one step after each node, (n, n)."""
