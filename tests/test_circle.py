@@ -204,15 +204,21 @@ def test_laws_on_another_manifold_are_refused(law: Any) -> None:
         free().evolve(law, 1.0)
 
 
-def test_a_law_that_the_nodes_cut_is_refused_when_it_is_used() -> None:
-    generator = free(2.0, 8)
+def test_a_smooth_law_that_the_nodes_would_cut_is_refused() -> None:
+    # 8 modes would cut a heat kernel of variance 0.02 at exp(-0.81) = 0.4449
     sharp = CircleLaw(np.exp(-0.01 * np.arange(33) ** 2))
-    # 8 modes cut a heat kernel of variance 0.02 at size 0.5
-    early = generator.evolve(sharp, 0.0001)
+    with pytest.raises(ValueError, match=r"law must have no more moments .*, 8; got .*0\.444858"):
+        free(2.0, 8).evolve(sharp, 1.0)
+
+
+def test_a_point_is_cut_and_refused_when_it_is_used_too_early() -> None:
+    generator = free(2.0, 8)
+    start = PointLaw(np.array([[0.0]]), manifold=Torus(1))
+    early = generator.evolve(start, 0.0001)
     assert isinstance(early, CircleLaw)
     with pytest.raises(ValueError, match=r"density must be resolved .*more modes, or a later time"):
         early.quantiles(3)
-    late = generator.evolve(sharp, 1.0)
+    late = generator.evolve(start, 1.0)
     assert isinstance(late, CircleLaw)
     # later the modes that were cut are below exp(-81/2) = 3e-18
-    np.testing.assert_allclose(late.moments, np.exp(-(0.01 + 0.5) * np.arange(9) ** 2), atol=1e-13)
+    np.testing.assert_allclose(late.moments, np.exp(-0.5 * np.arange(9) ** 2), atol=1e-13)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,11 @@ from coupled_flows import (
     ZonalLaw,
     fourier,
     linear,
+    zero,
 )
 from coupled_flows.generators.spectral import SpectralGenerator
 from coupled_flows.geometry.errors import Array
+from coupled_flows.geometry.workspace import Workspace
 from coupled_flows.walks.steps import Walk
 
 CIRCLE = FourierGenerator(Langevin(Torus(1), fourier(cos={1: 1.0}, sin={2: 0.3}), 1.5), 32)
@@ -258,3 +261,26 @@ def test_steps_that_do_not_fit_are_refused(generator: SpectralGenerator) -> None
         ValueError, match=r"walk must be a walk of the generator's own .*got one of"
     ):
         generator.evolve_walk(other, density(generator), 1)
+
+
+def test_a_walk_of_ones_own_is_refused_not_taken_for_another() -> None:
+    @dataclass(frozen=True)
+    class Lazy(GeodesicWalk):
+        """Stays where it is."""
+
+        def advance(self, x: Array, rng: np.random.Generator, work: Workspace) -> None:
+            pass
+
+    for generator in (CIRCLE, SPHERE):
+        with pytest.raises(TypeError, match=r"walk must be one of GeodesicWalk.*got .*Lazy"):
+            generator.transition(Lazy(generator.langevin, 0.1))
+
+
+def test_moments_beyond_the_generator_are_refused_not_dropped() -> None:
+    fine = CircleLaw.from_density(lambda x: 1 + 0.5 * np.cos(9 * x[:, 0]), modes=16)
+    coarse = FourierGenerator(Langevin(Torus(1), zero()), modes=4)
+    with pytest.raises(ValueError, match=r"law must have no more moments.*4; got one of size 0.25"):
+        coarse.evolve(fine, 1.0)
+    cap = ZonalLaw.from_density(lambda z: 1 + z**5, degree=8)
+    with pytest.raises(ValueError, match="law must have no more moments"):
+        ZonalGenerator(Langevin(Sphere(2), zero()), degree=3).evolve(cap, 1.0)

@@ -12,7 +12,7 @@ from coupled_flows.generators.operators import gibbs_mass
 from coupled_flows.generators.spectral import SpectralGenerator, check_gibbs
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.geometry.manifolds import TURN, Torus
-from coupled_flows.measure.angles import irregular
+from coupled_flows.measure.angles import fill_moments, irregular
 from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.laws import Law, PointLaw
 from coupled_flows.walks.langevin import Langevin
@@ -94,13 +94,14 @@ class FourierGenerator(SpectralGenerator):
         ------
         TypeError
             If it is neither a `CircleLaw` nor a `PointLaw` on the circle.
+        ValueError
+            If it is smooth and has moments that count beyond `modes`.
         """
         if isinstance(law, PointLaw) and law.manifold == Torus(1):
             return np.asarray(law.weights) @ self.basis(law.points) @ self.analysis
         check_type("law", law, CircleLaw, "a CircleLaw, or a PointLaw on Torus(1)")
         moments = np.zeros(self.modes + 1, dtype=complex)
-        kept = min(len(law.moments), len(moments))  # type: ignore[attr-defined]
-        moments[:kept] = law.moments[:kept]  # type: ignore[attr-defined]
+        fill_moments(moments, law.moments)  # type: ignore[attr-defined]
         return np.concatenate([moments.real, -moments[1:].imag]) @ self.analysis
 
     def law_of(self, weights: Array) -> CircleLaw:

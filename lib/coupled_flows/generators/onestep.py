@@ -18,12 +18,30 @@ from coupled_flows.geometry.errors import Array
 from coupled_flows.geometry.manifolds import TURN
 from coupled_flows.geometry.series import gauss_legendre
 from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
-from coupled_flows.walks.steps import BoundedWalk, RetractionWalk, Walk
+from coupled_flows.walks.steps import BoundedWalk, GeodesicWalk, RetractionWalk, Walk
 
 Rows = NDArray[np.intp]
 # a standard Gaussian has mass 2e-17 beyond this
 REACH = 8.5
 LARGEST_DEGREE = 4000
+
+
+# The rules below are those of these walks and of no other: a walk of one's own, derived from one of
+# them too, moves by its own `advance` and is refused.
+KNOWN = (GeodesicWalk, RetractionWalk, BoundedWalk, MetropolisWalk, BarkerWalk)
+
+
+def check_known(walk: Walk) -> None:
+    """Refuse a walk whose one-step operator is not written here.
+
+    Raises
+    ------
+    TypeError
+        If `walk` is of another class than the library's own.
+    """
+    if type(walk) not in KNOWN:
+        names = ", ".join(kind.__name__ for kind in KNOWN)
+        raise TypeError(f"walk must be one of {names}; got {walk!r}")
 
 
 # -- the circle ---------------------------------------------------------------------------------

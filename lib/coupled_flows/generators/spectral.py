@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from coupled_flows.generators.onestep import check_known
 from coupled_flows.generators.operators import Generator, Transition
 from coupled_flows.geometry.errors import (
     Array,
@@ -177,6 +178,7 @@ class SpectralTransition(Transition):
     def __post_init__(self) -> None:
         check_type("generator", self.generator, SpectralGenerator, "a spectral generator")
         check_type("walk", self.walk, Walk, "a walk, such as GeodesicWalk(langevin, step)")
+        check_known(self.walk)
         if self.walk.langevin != self.generator.langevin:
             raise ValueError(
                 "walk must be a walk of the generator's own Langevin problem; got one of"

@@ -14,7 +14,7 @@ from coupled_flows.generators.spectral import SpectralGenerator, check_gibbs
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.geometry.manifolds import Sphere
 from coupled_flows.geometry.series import gauss_legendre
-from coupled_flows.measure.angles import irregular
+from coupled_flows.measure.angles import fill_moments, irregular
 from coupled_flows.measure.laws import Law, PointLaw
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
 from coupled_flows.walks.langevin import Langevin
@@ -107,7 +107,8 @@ class ZonalGenerator(SpectralGenerator):
         TypeError
             If it is neither a `ZonalLaw` nor a `RingLaw`.
         ValueError
-            If it is a `PointLaw` whose points are not all poles.
+            If it is a `PointLaw` whose points are not all poles, or smooth with moments that count
+            beyond `degree`.
         """
         if isinstance(law, PointLaw) and law.manifold == Sphere(2):
             if np.abs(law.points[:, :2]).max() > 1e-12:
@@ -121,8 +122,7 @@ class ZonalGenerator(SpectralGenerator):
             return np.asarray(law.weights) @ values @ self.analysis
         check_type("law", law, ZonalLaw, "a ZonalLaw, a RingLaw, or a PointLaw on the poles")
         moments = np.zeros(self.degree + 1)
-        kept = min(len(law.moments), len(moments))  # type: ignore[attr-defined]
-        moments[:kept] = law.moments[:kept]  # type: ignore[attr-defined]
+        fill_moments(moments, law.moments)  # type: ignore[attr-defined]
         return moments @ self.analysis
 
     def law_of(self, weights: Array) -> ZonalLaw:

@@ -230,6 +230,18 @@ def checked_moments(moments: ArrayLike) -> NDArray[np.complexfloating[Any, Any]]
     return array / array[0]
 
 
+def fill_moments(room: Moments, moments: Moments) -> None:
+    """Copy moments to where there is room for them; what does not fit must be negligible."""
+    kept = min(len(room), len(moments))
+    lost = float(np.abs(moments[kept:]).max(initial=0.0))
+    if lost > UNRESOLVED:
+        raise ValueError(
+            f"law must have no more moments than the generator has room for, {kept - 1}; got one of"
+            f" size {lost:g} beyond (allowed: {UNRESOLVED:g})"
+        )
+    room[:kept] = moments[:kept]
+
+
 def last_that_counts(coefficients: NDArray[np.complexfloating[Any, Any]] | Array) -> int:
     """Return the index of the last coefficient above rounding."""
     return int(np.nonzero(np.abs(coefficients) > 1e-14)[0][-1])
