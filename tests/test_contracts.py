@@ -18,6 +18,7 @@ import coupled_flows
 from coupled_flows import (
     BarkerWalk,
     CircleLaw,
+    DensityLaw,
     Estimate,
     Euclidean,
     FourierGenerator,
@@ -25,6 +26,7 @@ from coupled_flows import (
     GaussianLaw,
     GeodesicWalk,
     Langevin,
+    NoiseFloor,
     Order,
     PointLaw,
     RingLaw,
@@ -32,6 +34,7 @@ from coupled_flows import (
     Torus,
     ZonalGenerator,
     ZonalLaw,
+    coupled_distance,
     fit_order,
     fourier,
     linear,
@@ -149,6 +152,11 @@ times: Strategy = st.one_of(
 )
 points: Strategy = st.one_of(not_an_array, of_shape((1,), (1, 2), (1, 1, 1)), spoilt([[0.5]]))
 
+
+def two_plus_cos(x: Any) -> Any:
+    return 2 + np.cos(x[:, 0])
+
+
 CASES: dict[str, Case] = {
     "Estimate": Case(
         Estimate,
@@ -174,6 +182,39 @@ CASES: dict[str, Case] = {
             "rng": random,
             "p": not_a_number | not_finite | st.floats(max_value=0.999),
             "repeats": at_least_two,
+        },
+    ),
+    "NoiseFloor": Case(
+        NoiseFloor,
+        {"value": 1.0, "error": 0.1, "low": 0.5, "high": 2.0},
+        {
+            "value": not_a_number | not_finite,
+            "error": not_negative,
+            "low": not_a_number | not_finite,
+            "high": not_a_number | not_finite | st.floats(max_value=0.499),
+        },
+    ),
+    "coupled_distance": Case(
+        coupled_distance,
+        {"x": [[0.5], [1.0]], "y": [[1.5], [2.5]], "manifold": Torus(1), "p": 2},
+        {
+            "x": not_an_array
+            | of_shape((2,), (2, 2), (2, 1, 1))
+            | spoilt([[0.5], [1.0]])
+            | st.sampled_from([[[7.0], [1.0]], ARC]),
+            "y": points | of_shape((1, 1), (3, 1)) | st.sampled_from([[[7.0], [1.0]], ARC]),
+            "manifold": anything | st.sampled_from([Torus, CIRCLE]),
+            "p": not_a_number | not_finite | st.floats(max_value=0.999),
+        },
+    ),
+    "DensityLaw": Case(
+        DensityLaw,
+        {"density": two_plus_cos, "bound": 3.0, "manifold": Torus(1)},
+        {
+            # zero everywhere is found out when it is sampled: test_laws
+            "density": no_function | giving(-1.0, 4.0),
+            "bound": positive | st.just(1.1),
+            "manifold": anything | st.sampled_from([Torus, CIRCLE, Euclidean(1)]),
         },
     ),
     "fit_order": Case(
@@ -295,6 +336,7 @@ for name, law, where in (
     ("RingLaw", RINGS, None),
     ("PointLaw", POINTS, None),
     ("GaussianLaw", NORMAL, [[0.5, 0.5]]),
+    ("DensityLaw", DensityLaw(two_plus_cos, 3.0, Torus(1)), None),
 ):
     CASES[f"{name}.sample"] = Case(law.sample, {"n": 3, "rng": RNG}, {"n": count, "rng": random})
     if hasattr(law, "mean") and callable(law.mean):

@@ -36,6 +36,7 @@ from coupled_flows import (
     linear,
     quadratic,
     simulate,
+    simulate_coupled,
     zero,
 )
 from coupled_flows.geometry.errors import (
@@ -191,6 +192,27 @@ CASES: dict[str, Case] = {
         },
     ),
 }
+CASES["simulate_coupled"] = Case(
+    simulate_coupled,
+    {
+        "coarse": GeodesicWalk(SPHERE, 0.2),
+        "fine": RetractionWalk(SPHERE, 0.1),
+        "threads": 1,
+        **{name: CASES["simulate"].good[name] for name in ("start", "n_steps", "rng")},
+    },
+    {
+        "coarse": anything | st.sampled_from([GeodesicWalk, SPHERE, BarkerWalk(SPHERE, 0.2)]),
+        "fine": anything
+        | st.sampled_from(
+            [
+                *[RetractionWalk, SPHERE, BoundedWalk(SPHERE, 0.1)],
+                *[GeodesicWalk(SPHERE, h) for h in (0.4, 0.15, 0.1001, 1e-300)],
+                GeodesicWalk(Langevin(Sphere(2), zero()), 0.1),
+            ]
+        ),
+        **{name: CASES["simulate"].bad[name] for name in ("start", "n_steps", "rng", "threads")},
+    },
+)
 MANIFOLDS: list[tuple[Manifold, Any, Any, Any, Strategy, Strategy]] = [
     # manifold, x, y, a tangent vector at x, points off it, vectors that are not tangent at x
     (Euclidean(2), [[0.0, 1.0]], [[2.0, 3.0]], [[1.0, 1.0]], st.nothing(), st.nothing()),
@@ -228,6 +250,11 @@ for manifold, x, y, v, off, skew in MANIFOLDS:
         f"{kind}.to_tangent": Case(
             manifold.to_tangent, {"x": x, "v": v}, {"x": point, "v": array | many}
         ),
+        f"{kind}.transport": Case(
+            manifold.transport,
+            {"x": x, "y": y, "v": v},
+            {"x": point, "y": point | many, "v": array | skew | many},
+        ),
         f"{kind}.random_tangent": Case(
             manifold.random_tangent, {"x": x, "rng": RNG}, {"x": point, "rng": generator}
         ),
@@ -261,7 +288,7 @@ for walk_kind in (GeodesicWalk, RetractionWalk, BoundedWalk, MetropolisWalk, Bar
         },
     )
 # what the engine runs in its inner loop, component first and in place, checks nothing
-INNER = {"project", "move", "shift", "advance", "acceptance"}
+INNER = {"project", "carry", "move", "shift", "advance", "drive", "acceptance"}
 # these are checks themselves: the name is an argument of theirs
 CHECKS = {"check_points", "check_tangent"}
 # any truth value will do
@@ -365,6 +392,7 @@ def test_finite_numbers_give_finite_numbers_or_an_error(
         lambda: manifold.dist(x, y),
         lambda: manifold.to_tangent(x, v),
         lambda: manifold.exp(x, manifold.to_tangent(x, v)),
+        lambda: manifold.transport(x, y, manifold.to_tangent(x, v)),
         lambda: manifold.retract(x, manifold.to_tangent(x, v)),
     ]
     for call in calls:

@@ -56,6 +56,7 @@ CONTRACT = {
     *["Langevin", "simulate", "GeodesicWalk", "BoundedWalk", "RetractionWalk"],
     *["MetropolisWalk", "BarkerWalk"],
     *["FourierGenerator", "ZonalGenerator", "GaussianGenerator", "Transition"],
+    *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],
     *["PointLaw", "GaussianLaw", "wasserstein", "noise_floor", "Estimate", "fit_order", "sweep"],
 }
 
@@ -316,6 +317,13 @@ CHANCE: dict[str, Callable[[Any], object]] = {
     "simulate": lambda rng: coupled_flows.simulate(
         coupled_flows.GeodesicWalk(PROBLEM, 0.1), POINTS, 1, rng
     ),
+    "simulate_coupled": lambda rng: coupled_flows.simulate_coupled(
+        coupled_flows.GeodesicWalk(PROBLEM, 0.2),
+        coupled_flows.GeodesicWalk(PROBLEM, 0.1),
+        POINTS,
+        1,
+        rng,
+    ),
     **{
         f"{kind}.step_from": step_of(kind)
         for kind in (
@@ -337,6 +345,9 @@ CHANCE: dict[str, Callable[[Any], object]] = {
     ),
     "GaussianLaw.sample": lambda rng: GaussianLaw(np.zeros(1), np.eye(1)).sample(3, rng),
     "RingLaw.sample": lambda rng: RingLaw(np.array([0.5])).sample(3, rng),
+    "DensityLaw.sample": lambda rng: coupled_flows.DensityLaw(
+        lambda x: 1 + x[:, 0], 2.0, Sphere(2)
+    ).sample(3, rng),
     "CircleLaw.sample": lambda rng: on_circle().sample(3, rng),
     "ZonalLaw.sample": lambda rng: on_sphere().sample(3, rng),
     "noise_floor": lambda rng: noise_floor(on_circle(), 5, rng, repeats=2).value,

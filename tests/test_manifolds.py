@@ -392,6 +392,110 @@ def test_on_flat_manifolds_the_retraction_is_exp(manifold: Manifold) -> None:
     assert (manifold.retract(x, v) == manifold.exp(x, v)).all()
 
 
+# -- parallel transport ---------------------------------------------------------------------
+
+
+def trio(manifold: Manifold, n: int = 100) -> tuple[Array, Array, Array, Array]:
+    """Return points x, y and two standard Gaussian tangent vectors at x."""
+    x, y = manifold.random_point(n, rng(1)), manifold.random_point(n, rng(2))
+    return x, y, manifold.random_tangent(x, rng(3)), manifold.random_tangent(x, rng(4))
+
+
+@every_manifold
+def test_transport_is_a_linear_isometry_onto_the_tangent_space(manifold: Manifold) -> None:
+    x, y, v, w = trio(manifold)
+    tv, tw = manifold.transport(x, y, v), manifold.transport(x, y, w)
+    # inner products of p terms, of vectors of length below 8, each transported to 8 u
+    tolerance = 64 * (manifold.point_dim + 16) * UNIT
+    for a, b, c, d in ((v, v, tv, tv), (v, w, tv, tw), (w, w, tw, tw)):
+        before, after = np.einsum("ij,ij->i", a, b), np.einsum("ij,ij->i", c, d)
+        np.testing.assert_allclose(after, before, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(manifold.to_tangent(y, tv), tv, rtol=0, atol=tolerance)
+    both = manifold.transport(x, y, 2 * v - w)
+    np.testing.assert_allclose(both, 2 * tv - tw, rtol=0, atol=tolerance)
+
+
+@every_manifold
+def test_transport_there_and_back_changes_nothing(manifold: Manifold) -> None:
+    x, y, v, _ = trio(manifold)
+    back = manifold.transport(y, x, manifold.transport(x, y, v))
+    # two reflections and projections of vectors below 8: (p + 4) u each
+    tolerance = 4 * 8 * (manifold.point_dim + 4) * UNIT
+    np.testing.assert_allclose(back, v, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(manifold.transport(x, x, v), v, rtol=0, atol=tolerance)
+
+
+@every_manifold
+def test_transport_takes_the_velocity_of_a_geodesic_with_it(manifold: Manifold) -> None:
+    x, y, _, _ = trio(manifold)
+    arrived = manifold.transport(x, y, manifold.log(x, y))
+    left = math.pi - (manifold.dist(x, y) if isinstance(manifold, Sphere) else 0 * x[:, 0])
+    # both logarithms to 20 u, and pi/left of that near the antipode
+    gap = lengths(arrived + manifold.log(y, x))
+    assert (gap <= 100 * UNIT * (1 + np.abs(x).max() + math.pi / left)).all()
+
+
+@pytest.mark.parametrize("sphere", [Sphere(2), Sphere(9)], ids=repr)
+def test_transport_solves_its_equation(sphere: Sphere) -> None:
+    p = sphere.point_dim
+    x, y, v, _ = trio(sphere, 4)
+    velocity = sphere.log(x, y)
+    for here, there, u, w, t in zip(x, y, velocity, v, sphere.transport(x, y, v), strict=True):
+
+        def slope(_: float, s: Array) -> Array:
+            # along the geodesic g: g'' = -|g'|^2 g, and what V changes is normal: V' = -<V, g'> g
+            place, speed, vector = np.split(s, 3)
+            return np.concatenate([speed, -(speed @ speed) * place, -(speed @ vector) * place])
+
+        state = np.concatenate([here, u, w])
+        path = solve_ivp(slope, (0, 1), state, method="DOP853", rtol=1e-12, atol=1e-12)
+        # the solver keeps 1e-12 a step and takes fewer than 100
+        np.testing.assert_allclose(path.y[:p, -1], there, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(path.y[2 * p :, -1], t, rtol=0, atol=1e-10)
+
+
+@every_sphere
+def test_transport_to_the_antipode_is_the_identity(sphere: Sphere) -> None:
+    x, _, v, _ = trio(sphere)
+    # the projection of a tangent vector of length below 8
+    tolerance = 8 * (sphere.point_dim + 4) * UNIT
+    np.testing.assert_allclose(sphere.transport(x, -x, v), v, rtol=0, atol=tolerance)
+
+
+@every_sphere
+@pytest.mark.parametrize("gap", [1e-2, 1e-5, 1e-8, 2e-9, 5e-10, 1e-12])
+def test_transport_almost_to_the_antipode_is_an_isometry(sphere: Sphere, gap: float) -> None:
+    x, _, v, _ = trio(sphere)
+    v /= lengths(v)[:, None]
+    y = sphere.exp(x, tangents(sphere, x, math.pi - gap, 5))
+    moved = sphere.transport(x, y, v)
+    # rounding turns the reflection by (p + 4) u/gap out of the tangent space, and below 1e-9 the
+    # identity turns by the gap; the projection takes that away, and half its square of the length
+    turn = gap if gap < 1e-9 else (sphere.point_dim + 4) * UNIT / gap
+    np.testing.assert_allclose(
+        lengths(moved), 1, rtol=0, atol=turn**2 + (sphere.point_dim + 8) * UNIT
+    )
+    assert np.abs(np.einsum("ij,ij->i", moved, y)).max() <= (sphere.point_dim + 4) * UNIT
+
+
+@pytest.mark.parametrize("manifold", [Euclidean(3), Torus(2)], ids=repr)
+def test_on_flat_manifolds_transport_is_the_identity(manifold: Manifold) -> None:
+    x, y, v, _ = trio(manifold)
+    assert (manifold.transport(x, y, v) == v).all()
+
+
+@every_sphere
+@pytest.mark.parametrize("normal", [1.0, -1e3])
+def test_what_is_normal_stays_normal(sphere: Sphere, normal: float) -> None:
+    x, y, v, _ = trio(sphere)
+    w = (v + normal * x).T.copy()
+    sphere.carry(x.T.copy(), y.T.copy(), w, Workspace())
+    # the reflection sends x to -y, up to (p + 4) u of a vector of this length, over |x + y|
+    far = np.linalg.norm(x + y, axis=1)
+    tolerance = 2 * (sphere.point_dim + 4) * UNIT * (abs(normal) + 8) / far.min()
+    np.testing.assert_allclose(w.T, sphere.transport(x, y, v) - normal * y, rtol=0, atol=tolerance)
+
+
 # -- what the walks run: component first, any w, in place ---------------------------------------
 
 
@@ -481,7 +585,7 @@ def test_no_method_changes_its_input_or_returns_it(manifold: Manifold) -> None:
     results = [
         manifold.exp(x, v), manifold.retract(x, v), manifold.log(x, y), manifold.dist(x, y),
         manifold.pairwise(x, y), manifold.to_tangent(x, v), manifold.belongs(x),
-        manifold.random_tangent(x, rng(4)),
+        manifold.random_tangent(x, rng(4)), manifold.transport(x, y, v),
     ]  # fmt: skip
     for before, after in zip(kept, (x, y, v), strict=True):
         assert (before == after).all()

@@ -23,11 +23,13 @@ from coupled_flows import (
     Estimate,
     Euclidean,
     GaussianLaw,
+    NoiseFloor,
     PointLaw,
     RingLaw,
     Sphere,
     Torus,
     ZonalLaw,
+    coupled_distance,
     noise_floor,
     wasserstein,
 )
@@ -553,6 +555,117 @@ def test_the_floor_is_the_mean_over_pairs() -> None:
     values = [wasserstein(x, y, 1, Torus(1)) for x, y in pairs]
     assert floor.value == pytest.approx(np.mean(values), rel=1e-14)
     assert floor.error == pytest.approx(np.std(values, ddof=1) / math.sqrt(5), rel=1e-13)
+
+
+def test_the_floor_knows_its_least_and_largest_pair() -> None:
+    law, n = humps("two"), 20
+    floor = noise_floor(law, n, np.random.default_rng(11))
+    rng = np.random.default_rng(11)
+    pairs = [(law.sample(n, rng), law.sample(n, rng)) for _ in range(39)]
+    values = [wasserstein(x, y, 2, Torus(1)) for x, y in pairs]
+    assert (floor.low, floor.high) == (min(values), max(values))
+
+
+def test_one_more_pair_falls_outside_the_range_as_often_as_the_rule_says() -> None:
+    law, n, repeats, trials = humps("one"), 15, 4, 200
+    rng = np.random.default_rng(12)
+    below = above = 0
+    for _ in range(trials):
+        floor = noise_floor(law, n, rng, repeats=repeats)
+        more = wasserstein(law.sample(n, rng), law.sample(n, rng), 2, Torus(1))
+        below += more < floor.low
+        above += more > floor.high
+    # exchangeable and never tied: each side has 1 in repeats + 1. 5 standard errors of a share
+    for count, share in ((below, 0.2), (above, 0.2), (below + above, 0.4)):
+        assert abs(count / trials - share) <= 5 * math.sqrt(share * (1 - share) / trials)
+
+
+@pytest.mark.parametrize(
+    ("floor", "text"),
+    [
+        (NoiseFloor(0.5031, 0.0021, 0.45, 0.5678), "0.503 ± 0.002 (0.450 to 0.568)"),
+        (NoiseFloor(3, 0, 3, 3), "3 ± 0 (3 to 3)"),
+        (NoiseFloor(12.34, 3.0, 4.6, 31.2), "12 ± 3 (5 to 31)"),
+    ],
+)
+def test_a_floor_shows_the_digits_that_count(floor: NoiseFloor, text: str) -> None:
+    assert repr(floor) == text
+
+
+def test_the_ends_of_a_floor_are_in_order() -> None:
+    with pytest.raises(ValueError, match=r"high must be a finite real number >= 2; got 1"):
+        NoiseFloor(1.5, 0.1, low=2, high=1)
+
+
+# -- pairs as a bound ----------------------------------------------------------------------------
+
+
+def test_pairs_that_are_one_point_are_at_no_distance() -> None:
+    for manifold in (Torus(2), Sphere(2), Euclidean(3)):
+        x = manifold.random_point(5, np.random.default_rng(1))
+        assert coupled_distance(x, x, manifold) == Estimate(0, 0)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3.5, 300])
+@pytest.mark.parametrize("gap", [1e-200, 1e-3, 1.0, 1e200])
+def test_pairs_all_equally_far_apart_have_no_error(p: float, gap: float) -> None:
+    x = np.zeros((7, 2))
+    got = coupled_distance(x, np.tile([gap, 0.0], (7, 1)), Euclidean(2), p)
+    # the mean of equal numbers, and its root
+    assert got.value == pytest.approx(gap, rel=1e-15, abs=0)
+    assert got.error == 0
+
+
+def test_pairs_around_a_seam_are_near() -> None:
+    got = coupled_distance([[0.1], [0.3]], [[6.2], [0.3]], Torus(1), p=1)
+    # one of two pairs is 0.1832 apart: the mean is half of that, and so is its standard error
+    gap = 0.1 + TURN - 6.2
+    assert got.value == pytest.approx(gap / 2, rel=1e-14)
+    assert got.error == pytest.approx(gap / 2, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("p", "mean", "variance", "fourth"),
+    # moments of |g|^p for a standard Gaussian g: mean, variance, fourth central moment
+    [
+        (1, math.sqrt(2 / math.pi), 1 - 2 / math.pi, 0.5109),
+        (2, 1.0, 2.0, 60.0),
+    ],
+)
+def test_gaussian_differences_have_their_closed_form(
+    p: float, mean: float, variance: float, fourth: float
+) -> None:
+    n, sigma = 100_000, 0.3
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((n, 1))
+    got = coupled_distance(x, x + sigma * rng.standard_normal((n, 1)), Euclidean(1), p)
+    expected = sigma * mean ** (1 / p)
+    error = expected / (p * mean) * math.sqrt(variance / n)
+    # 5 standard errors; the root's curvature is of order 1/n, the error of the error below
+    assert abs(got.value - expected) <= 5 * error + 5 * expected / n
+    spread = math.sqrt((fourth / variance**2 - 1) / (4 * n))
+    # what the value is off by enters too, with a factor below p + 1
+    relative = 5 * spread + (p + 1) * 5 * error / expected
+    assert got.error == pytest.approx(error, rel=relative)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("manifold", [Euclidean(1), Euclidean(2), Torus(1), Torus(2), Sphere(2)])
+def test_pairs_bound_the_distance_of_their_clouds(manifold: Any, p: float) -> None:
+    x, y = (manifold.random_point(40, np.random.default_rng(seed)) for seed in (1, 2))
+    bound = coupled_distance(x, y, manifold, p).value
+    distance = wasserstein(x, y, p, manifold)
+    assert distance < bound
+    if manifold == Euclidean(1):
+        # sorted pairs are optimal on a line
+        best = coupled_distance(np.sort(x, 0), np.sort(y, 0), manifold, p).value
+        assert best == pytest.approx(distance, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_pair_has_no_standard_error(n: int) -> None:
+    with pytest.raises(ValueError, match=f"x must hold at least two points; got {n}"):
+        coupled_distance(np.zeros((n, 1)), np.zeros((n, 1)), Torus(1))
 
 
 # -- Estimate -----------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ semidefinite; points are rows of `(n, p)` arrays; randomness comes from an expli
 
 from coupled_flows.display.ledger import Claim, Ledger
 from coupled_flows.generators.circle import FourierGenerator
+from coupled_flows.generators.data import DataWalk
 from coupled_flows.generators.gaussian import GaussianGenerator
+from coupled_flows.generators.graph import GraphGenerator
 from coupled_flows.generators.operators import Transition
 from coupled_flows.generators.zonal import ZonalGenerator
 from coupled_flows.geometry.errors import DivergenceError
@@ -24,10 +26,13 @@ from coupled_flows.geometry.potentials import (
 )
 from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.convergence import Order, fit_order, sweep
+from coupled_flows.measure.density import DensityLaw
 from coupled_flows.measure.estimates import Estimate
 from coupled_flows.measure.laws import GaussianLaw, PointLaw
-from coupled_flows.measure.wasserstein import noise_floor, wasserstein
+from coupled_flows.measure.samples import NoiseFloor, coupled_distance, noise_floor
+from coupled_flows.measure.wasserstein import wasserstein
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
+from coupled_flows.walks.coupling import simulate_coupled
 from coupled_flows.walks.engine import simulate
 from coupled_flows.walks.langevin import Langevin
 from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
@@ -40,6 +45,8 @@ __all__ = [
     "BoundedWalk",
     "CircleLaw",
     "Claim",
+    "DataWalk",
+    "DensityLaw",
     "DivergenceError",
     "Embedding",
     "Estimate",
@@ -48,9 +55,11 @@ __all__ = [
     "GaussianGenerator",
     "GaussianLaw",
     "GeodesicWalk",
+    "GraphGenerator",
     "Langevin",
     "Ledger",
     "MetropolisWalk",
+    "NoiseFloor",
     "Order",
     "PointLaw",
     "Potential",
@@ -61,12 +70,14 @@ __all__ = [
     "Transition",
     "ZonalGenerator",
     "ZonalLaw",
+    "coupled_distance",
     "fit_order",
     "fourier",
     "linear",
     "noise_floor",
     "quadratic",
     "simulate",
+    "simulate_coupled",
     "sweep",
     "wasserstein",
     "zero",

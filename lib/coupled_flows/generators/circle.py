@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from coupled_flows.generators.dense import gibbs_mass
 from coupled_flows.generators.onestep import circle_step
-from coupled_flows.generators.operators import gibbs_mass
 from coupled_flows.generators.spectral import SpectralGenerator, check_gibbs
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.geometry.manifolds import TURN, Torus

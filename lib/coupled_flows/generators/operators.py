@@ -1,82 +1,82 @@
-"""What generators and transitions have in common: resolvents, Poisson equations, semigroups.
+"""What generators and transitions have in common: resolvents, Poisson equations, spectra.
 
-Functions are their values at nodes, and M = diag(mass) holds the mass of pi at each node. A
-reversible generator is given by its matrix L and by a factor F of its Dirichlet form,
-
-    <f, -L g>_pi = (F M^{1/2} f)' (F M^{1/2} g),   -L = M^{-1/2} F'F M^{1/2},   F M^{1/2} 1 = 0.
-
-F is the gradient conjugated with the root of pi: its entries do not grow with the height of the
-barriers, and its singular vectors give resolvent, Poisson equation and semigroup together.
-Constants are kept, and mass, to rounding. A law is its weights on the nodes: the numbers that
-integrate every resolved function.
+Functions are their values at nodes, and `mass` holds the mass of pi at each node. A generator is
+reversible: self-adjoint and negative semidefinite for the inner product that mass gives, with
+constants in its kernel. A law is its weights on the nodes: the numbers that integrate every
+function held there.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import cached_property
 from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
-from coupled_flows.geometry.errors import (
-    Array,
-    check_columns,
-    check_real,
-)
+from coupled_flows.geometry.errors import Array, check_columns, check_integer, check_real
 from coupled_flows.measure.laws import Law
-from coupled_flows.walks.langevin import Langevin
-
-LARGEST_BARRIER = 30.0
 
 
 class Generator(ABC):
-    """The generator L of a Langevin problem on nodes; see the module for the form it has.
+    """A reversible generator L on nodes.
 
     Attributes
     ----------
-    langevin : Langevin
     nodes : ndarray, shape (n, p)
         Points of the manifold.
     mass : ndarray, shape (n,)
         Mass of pi at each node, of sum 1.
-    matrix : ndarray, shape (n, n)
+    matrix : ndarray or sparse array, shape (n, n)
         L on node values; its rows sum to 0.
-    factor : ndarray, shape (n, n)
-        F, the factor of the Dirichlet form.
     """
 
-    langevin: Langevin
     nodes: Array
     mass: Array
-    matrix: Array
-    factor: Array
+    matrix: Array | sparse.csr_array
 
-    @cached_property
-    def _spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues of -L, ascending, and eigenvectors of F'F in columns."""
-        root = np.sqrt(self.mass)
-        _, singular, rows = np.linalg.svd(self.factor)
-        rates, frame = singular[::-1] ** 2, rows[::-1].T.copy()
-        # the first is known: constants, which every other function is orthogonal to
-        rates[0] = 0.0
-        frame[:, 0] = root
-        frame[:, 1:] -= np.outer(root, root @ frame[:, 1:])
-        return rates, frame
+    @abstractmethod
+    def _solve(self, f: Array, lam: float) -> Array:
+        """Return (lam - L)^{-1} f; for lam = 0, f has mean 0 and so has the solution."""
 
-    def _through_spectrum(self, f: Array, scale: Callable[[Array], Array]) -> Array:
-        """Return scale(-L) f."""
-        rates, frame = self._spectrum
-        root = np.sqrt(self.mass).reshape(-1, *[1] * (f.ndim - 1))
-        weights = scale(rates).reshape(-1, *[1] * (f.ndim - 1))
-        return frame @ (weights * (frame.T @ (root * f))) / root
+    @abstractmethod
+    def _lowest(self, count: int) -> tuple[Array, Array]:
+        """Return the lowest eigenvalues of -L, ascending, with sqrt(mass) times eigenfunctions."""
+
+    def eigenfunctions(self, count: int) -> tuple[Array, Array]:
+        """Return the slowest rates and their eigenfunctions, -L f = rate f.
+
+        Parameters
+        ----------
+        count : int
+            How many, from 1 to n; the first is the constant 1, of rate 0.
+
+        Returns
+        -------
+        rates : ndarray, shape (count,)
+            Ascending, in units of 1/time.
+        functions : ndarray, shape (n, count)
+            Orthonormal in L2(pi); in each the value of largest size is positive.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `count` is not an integer from 1 to n.
+        """
+        count = check_integer("count", count, least=1)
+        if count > len(self.nodes):
+            raise ValueError(f"count must be at most {len(self.nodes)}; got {count}")
+        rates, frame = self._lowest(count)
+        functions = frame / np.sqrt(self.mass)[:, None]
+        functions[:, 0] = 1.0
+        top = np.take_along_axis(functions, np.abs(functions).argmax(axis=0)[None, :], axis=0)
+        return rates, functions * np.sign(top)
 
     @property
     def gap(self) -> float:
         """The smallest positive eigenvalue of -L on the functions held here, in units of 1/time."""
-        return float(self._spectrum[0][1])
+        return float(self._lowest(2)[0][1])
 
     def apply(self, f: ArrayLike) -> Array:
         """Return L f.
@@ -95,30 +95,10 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.matrix @ check_columns("f", f, len(self.nodes))
+        return self._apply(check_columns("f", f, len(self.nodes)))
 
-    def semigroup(self, f: ArrayLike, time: float) -> Array:
-        """Return e^{tL} f: at each node x, the mean of f(X_t) started from x.
-
-        Parameters
-        ----------
-        f : array_like, shape (n,) or (n, k)
-        time : float
-            t >= 0.
-
-        Returns
-        -------
-        ndarray, of the shape of f
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape, or `time` is negative.
-        """
-        t = check_real("time", time, least=0)
-        return self._through_spectrum(
-            check_columns("f", f, len(self.nodes)), lambda rate: np.exp(-rate * t)
-        )
+    def _apply(self, f: Array) -> Array:
+        return self.matrix @ f
 
     def resolvent(self, f: ArrayLike, lam: float) -> Array:
         """Return u = (lam - L)^{-1} f, with f as given (not centred).
@@ -141,9 +121,7 @@ class Generator(ABC):
             If `f` has another shape, or `lam` is not positive.
         """
         shift = check_real("lam", lam, above=0)
-        return self._through_spectrum(
-            check_columns("f", f, len(self.nodes)), lambda rate: 1 / (shift + rate)
-        )
+        return self._solve(check_columns("f", f, len(self.nodes)), shift)
 
     def poisson(self, f: ArrayLike) -> Array:
         """Return the solution phi of -L phi = f - pi f with pi phi = 0.
@@ -161,12 +139,7 @@ class Generator(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        centred = self._centred(check_columns("f", f, len(self.nodes)))
-
-        def inverse(rates: Array) -> Array:
-            return np.concatenate([[0.0], 1 / rates[1:]])
-
-        return self._through_spectrum(centred, inverse)
+        return self._solve(self._centred(check_columns("f", f, len(self.nodes))), 0.0)
 
     def stationary_mean(self, f: ArrayLike) -> Array:
         """Return pi f: a number for f of shape (n,), an array (k,) for (n, k).
@@ -228,7 +201,7 @@ class Transition(ABC):
 
     @property
     @abstractmethod
-    def matrix(self) -> Array:
+    def matrix(self) -> Array | sparse.csr_array:
         """P on node values, (n, n); its rows sum to 1."""
 
     @property
@@ -241,10 +214,22 @@ class Transition(ABC):
     def weights(self) -> Array:
         """The stationary law on the nodes, (n,): the numbers of sum 1 with weights P = weights."""
 
-    @property
     @abstractmethod
+    def weights_of(self, law: Law) -> Array:
+        """Return a law as weights (n,) on the nodes."""
+
+    @abstractmethod
+    def law_of(self, weights: Array) -> Law:
+        """Return the law with those weights (n,) on the nodes."""
+
+    @abstractmethod
+    def _solve(self, f: Array) -> Array:
+        """Return the solution of (I - P) phi = f of stationary mean 0; f has mean 0."""
+
+    @property
     def stationary(self) -> Law:
         """The stationary law."""
+        return self.law_of(self.weights)
 
     def apply(self, f: ArrayLike) -> Array:
         """Return P f for values f at the nodes, (n,) or (n, k).
@@ -280,37 +265,45 @@ class Transition(ABC):
         Raises
         ------
         ValueError
-            If `f` has another shape or is not finite.
+            If `f` has another shape or is not finite, or the stationary law is not unique.
         """
         values = check_columns("f", f, len(self.nodes))
-        n = len(self.nodes)
-        matrix = np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights)
-        return np.linalg.solve(matrix, self.step * (values - self.weights @ values))
+        return self._solve(self.step * (values - self.weights @ values))
 
     @overload
     def evolve(self, law: Law, n_steps: int) -> Law: ...
     @overload
     def evolve(self, law: Law, n_steps: int, every: int) -> list[Law]: ...
-    @abstractmethod
     def evolve(self, law: Law, n_steps: int, every: int | None = None) -> Law | list[Law]:
-        """Return the chain's law after `n_steps` steps."""
+        """Return the chain's law after `n_steps` steps.
 
+        Parameters
+        ----------
+        law : Law
+            The law of the start.
+        n_steps : int
+            >= 0.
+        every : int, optional
+            Return a list: the start, and the law after each `every` steps.
 
-def gibbs_mass(langevin: Langevin, nodes: Array, quadrature: Array) -> Array:
-    """Return the mass of pi at nodes with quadrature weights, of sum 1.
+        Returns
+        -------
+        Law, or list of Law with `every`
 
-    Raises
-    ------
-    ValueError
-        If beta (max U - min U) exceeds 30: the root of pi then spans e^{15}, and a law that
-        starts where pi is smallest would keep fewer than nine digits.
-    """
-    energy = langevin.beta * langevin.energy(nodes)
-    energy -= energy.min()
-    if energy.max() > LARGEST_BARRIER:
-        raise ValueError(
-            f"langevin must have beta (max U - min U) <= {LARGEST_BARRIER:g} here;"
-            f" got {energy.max():g}"
-        )
-    mass = quadrature * np.exp(-energy)
-    return mass / mass.sum()
+        Raises
+        ------
+        TypeError, ValueError
+            If `n_steps` is not an integer >= 0, `every` does not divide it, or `law` cannot be
+            written on the nodes.
+        """
+        n_steps = check_integer("n_steps", n_steps)
+        stride = max(n_steps, 1) if every is None else check_integer("every", every, least=1)
+        if every is not None and n_steps % stride:
+            raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+        weights = self.weights_of(law)
+        laws = [law]
+        for k in range(1, n_steps + 1):
+            weights = weights @ self.matrix
+            if k % stride == 0:
+                laws.append(self.law_of(weights))
+        return laws[-1] if every is None else laws

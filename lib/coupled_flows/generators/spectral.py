@@ -11,13 +11,13 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from coupled_flows.generators.dense import DenseGenerator
 from coupled_flows.generators.onestep import check_known
-from coupled_flows.generators.operators import Generator, Transition
+from coupled_flows.generators.operators import Transition
 from coupled_flows.geometry.errors import (
     Array,
     check_array,
     check_columns,
-    check_integer,
     check_type,
 )
 from coupled_flows.measure.angles import checked_fit
@@ -25,7 +25,7 @@ from coupled_flows.measure.laws import Law
 from coupled_flows.walks.steps import Walk
 
 
-class SpectralGenerator(Generator):
+class SpectralGenerator(DenseGenerator):
     """A generator on a manifold with a basis: it evolves laws, and walks, without sampling.
 
     `basis(points)` holds the basis functions at points in rows, `analysis` turns node values
@@ -208,48 +208,17 @@ class SpectralTransition(Transition):
         # m (I - P) = 0 and m 1 = 1 together are m (I - P + 1 pi') = pi'
         return np.linalg.solve((np.eye(n) - self.matrix + np.outer(np.ones(n), pi)).T, pi)
 
-    @property
-    def stationary(self) -> Law:
-        """The stationary law pi_h of the walk."""
-        return self.generator.law_of(self.weights)
+    def weights_of(self, law: Law) -> Array:
+        """Return a law as weights (n,) on the nodes."""
+        return self.generator.weights_of(law)
 
-    @overload
-    def evolve(self, law: Law, n_steps: int) -> Law: ...
-    @overload
-    def evolve(self, law: Law, n_steps: int, every: int) -> list[Law]: ...
-    def evolve(self, law: Law, n_steps: int, every: int | None = None) -> Law | list[Law]:
-        """Return the walk's law after `n_steps` steps.
+    def law_of(self, weights: Array) -> Law:
+        """Return the law with those weights (n,) on the nodes."""
+        return self.generator.law_of(weights)
 
-        Parameters
-        ----------
-        law : Law
-            The law of the start.
-        n_steps : int
-            >= 0.
-        every : int, optional
-            Return a list: the start, and the law after each `every` steps.
-
-        Returns
-        -------
-        Law, or list of Law with `every`
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `n_steps` is not an integer >= 0, `every` does not divide it, or `law` cannot be
-            written on the nodes.
-        """
-        n_steps = check_integer("n_steps", n_steps)
-        stride = max(n_steps, 1) if every is None else check_integer("every", every, least=1)
-        if every is not None and n_steps % stride:
-            raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
-        weights = self.generator.weights_of(law)
-        laws = [law]
-        for k in range(1, n_steps + 1):
-            weights = weights @ self.matrix
-            if k % stride == 0:
-                laws.append(self.generator.law_of(weights))
-        return laws[-1] if every is None else laws
+    def _solve(self, f: Array) -> Array:
+        n = len(self.nodes)
+        return np.linalg.solve(np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights), f)
 
 
 def check_gibbs(generator: SpectralGenerator, off: Array, argument: str) -> None:

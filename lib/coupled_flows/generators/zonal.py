@@ -8,8 +8,8 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike
 
+from coupled_flows.generators.dense import gibbs_mass
 from coupled_flows.generators.onestep import zonal_step
-from coupled_flows.generators.operators import gibbs_mass
 from coupled_flows.generators.spectral import SpectralGenerator, check_gibbs
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_type
 from coupled_flows.geometry.manifolds import Sphere

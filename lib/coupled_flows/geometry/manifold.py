@@ -46,6 +46,10 @@ class Manifold(ABC):
     def move(self, x: Array, w: Array, work: Workspace) -> None:
         """Overwrite x with exp_x of the tangential part of w, component first; w is used up."""
 
+    @abstractmethod
+    def carry(self, x: Array, y: Array, w: Array, work: Workspace) -> None:
+        """Overwrite w at x with its parallel transport to y; what is normal stays normal."""
+
     def shift(self, x: Array, w: Array, work: Workspace) -> None:
         """Overwrite x with the retraction of the tangential part of w, component first."""
         self.move(x, w, work)
@@ -301,6 +305,44 @@ class Manifold(ABC):
         """
         points = self.check_points("x", x)
         return self._tangential(points, check_array("v", v, points.shape))
+
+    def transport(self, x: ArrayLike, y: ArrayLike, v: ArrayLike) -> Array:
+        """Return the parallel transport of v along the shortest geodesic from x to y.
+
+        A linear isometry of the tangent space at x onto that at y. On flat manifolds the identity;
+        on the sphere the reflection v - 2 <s, v>/<s, s> s with s = x + y. Antipodes (to 1e-9) have
+        no shortest geodesic but the same tangent vectors: there it is the identity, an isometry
+        too.
+
+        Parameters
+        ----------
+        x, y : array_like, shape (n, p)
+            Points.
+        v : array_like, shape (n, p)
+            Tangent vectors at x.
+
+        Returns
+        -------
+        ndarray, shape (n, p)
+
+        Raises
+        ------
+        ValueError
+            If a point is off the manifold, or a vector is not tangent at x.
+
+        Examples
+        --------
+        >>> from coupled_flows import Sphere
+        >>> north, east = [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]]
+        >>> Sphere(2).transport(north, east, [[2.0, 3.0, 0.0]]) + 0.0
+        array([[ 0.,  3., -2.]])
+        """
+        points = self.check_points("x", x)
+        targets = check_array("y", self.check_points("y", y), points.shape)
+        w = self.check_tangent(points, v).T.copy()
+        here, there = (np.ascontiguousarray(rows.T) for rows in (points, targets))
+        self.carry(here, there, w, Workspace())
+        return self._tangential(targets, w.T)
 
     def random_tangent(self, x: ArrayLike, rng: np.random.Generator) -> Array:
         """Return one standard Gaussian tangent vector at each x, independent of each other.

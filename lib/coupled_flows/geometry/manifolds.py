@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.geometry.errors import Array, check_integer, check_rng
 from coupled_flows.geometry.manifold import Manifold
-from coupled_flows.geometry.potentials import Embedding
+from coupled_flows.geometry.potentials import Embedding, cos_and_sin, identity
 from coupled_flows.geometry.series import cos_sinc
 from coupled_flows.geometry.workspace import Workspace
 
@@ -34,6 +34,9 @@ class _Flat(Manifold):
         return hash((type(self), self.dim))
 
     def project(self, x: Array, w: Array, work: Workspace) -> None:
+        pass
+
+    def carry(self, x: Array, y: Array, w: Array, work: Workspace) -> None:
         pass
 
     def _dist(self, x: Array, y: Array) -> Array:
@@ -93,7 +96,7 @@ class Euclidean(_Flat):
     @property
     def embedding(self) -> Embedding:
         """The identity."""
-        return _identity(self.dim)
+        return identity(self.dim)
 
     def _difference(self, x: Array, y: Array) -> Array:
         return y - x
@@ -146,7 +149,7 @@ class Torus(_Flat):
     @property
     def embedding(self) -> Embedding:
         """Cos and sin of each angle: R^D with D = 2 d, as (cos t_1, sin t_1, cos t_2, ...)."""
-        return _cos_and_sin(self.dim)
+        return cos_and_sin(self.dim)
 
     def _difference(self, x: Array, y: Array) -> Array:
         gap = y - x
@@ -195,6 +198,19 @@ class Sphere(Manifold):
         radial = np.einsum("ij,ij->j", w, x, out=work.take("radial", x.shape[1]))
         normal = np.multiply(x, radial, out=work.take("normal", *x.shape))
         w -= normal
+
+    def carry(self, x: Array, y: Array, w: Array, work: Workspace) -> None:
+        # the reflection that takes x to -y and leaves what is orthogonal to both: along the great
+        # circle from x to y it turns the velocity with the circle, and across it changes nothing
+        half = np.add(x, y, out=work.take("half", *x.shape))
+        length = np.einsum("ij,ij->j", half, half, out=work.take("square", x.shape[1]))
+        np.sqrt(length, out=length)
+        length[length < 1e-9] = np.inf  # antipodes: no reflection, for they share tangent vectors
+        half /= length
+        along = np.einsum("ij,ij->j", half, w, out=work.take("along", x.shape[1]))
+        along *= 2.0
+        half *= along
+        w -= half
 
     def move(self, x: Array, w: Array, work: Workspace) -> None:
         # exp_x(v) = cos|v| x + sinc|v| v with v = w - <w, x> x, put together without forming v:
@@ -255,7 +271,7 @@ class Sphere(Manifold):
     @property
     def embedding(self) -> Embedding:
         """The identity: the sphere is given in R^(d+1)."""
-        return _identity(self.point_dim)
+        return identity(self.point_dim)
 
     def pairwise(self, x: ArrayLike, y: ArrayLike) -> Array:
         rows = self.check_points("x", x)
@@ -292,21 +308,3 @@ class Sphere(Manifold):
     def _distance_to_manifold(self, x: Array) -> Array:
         with np.errstate(over="ignore"):  # infinitely far is far enough
             return np.abs(np.linalg.norm(x, axis=1) - 1)
-
-
-def _identity(d: int) -> Embedding:
-    return Embedding(lambda x: x, lambda x: np.broadcast_to(np.eye(d), (len(x), d, d)))
-
-
-def _cos_and_sin(d: int) -> Embedding:
-    def value(x: Array) -> Array:
-        return np.stack([np.cos(x), np.sin(x)], axis=2).reshape(len(x), 2 * d)
-
-    def jacobian(x: Array) -> Array:
-        out = np.zeros((len(x), 2 * d, d))
-        for i in range(d):
-            out[:, 2 * i, i] = -np.sin(x[:, i])
-            out[:, 2 * i + 1, i] = np.cos(x[:, i])
-        return out
-
-    return Embedding(value, jacobian)

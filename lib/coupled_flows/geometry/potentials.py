@@ -87,6 +87,27 @@ class Embedding:
                 )
 
 
+def identity(d: int) -> Embedding:
+    """Return the embedding of points of R^d as they are."""
+    return Embedding(lambda x: x, lambda x: np.broadcast_to(np.eye(d), (len(x), d, d)))
+
+
+def cos_and_sin(d: int) -> Embedding:
+    """Return the embedding of d angles by cos t_1, sin t_1, cos t_2, ..."""
+
+    def value(x: Array) -> Array:
+        return np.stack([np.cos(x), np.sin(x)], axis=2).reshape(len(x), 2 * d)
+
+    def jacobian(x: Array) -> Array:
+        out = np.zeros((len(x), 2 * d, d))
+        for i in range(d):
+            out[:, 2 * i, i] = -np.sin(x[:, i])
+            out[:, 2 * i + 1, i] = np.cos(x[:, i])
+        return out
+
+    return Embedding(value, jacobian)
+
+
 def zero() -> Potential:
     """Return U = 0, for which the diffusion is Brownian motion of speed 2/beta.
 

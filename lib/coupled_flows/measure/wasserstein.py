@@ -13,10 +13,9 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coupled_flows.geometry.errors import Array, check_integer, check_real, check_rng, check_type
+from coupled_flows.geometry.errors import Array, check_real, check_type
 from coupled_flows.geometry.manifold import Manifold
 from coupled_flows.geometry.manifolds import Torus
-from coupled_flows.measure.estimates import Estimate
 from coupled_flows.measure.laws import GaussianLaw, Law, PointLaw
 from coupled_flows.measure.transport import (
     Atoms,
@@ -91,51 +90,6 @@ def wasserstein(
             " noise_floor"
         )
     return between_angles(one, two, p, circle)
-
-
-def noise_floor(
-    law: Law, n: int, rng: np.random.Generator, p: float = 2, repeats: int = 20
-) -> Estimate:
-    """Estimate the mean W_p between two independent n-samples of one law.
-
-    What a sampled distance cannot fall below, however close the two laws are.
-
-    Parameters
-    ----------
-    law : Law
-    n : int
-        Points in each sample, >= 1.
-    rng : numpy.random.Generator
-    p : float
-        Power, >= 1.
-    repeats : int
-        Number of pairs, >= 2.
-
-    Returns
-    -------
-    Estimate
-        Mean and standard error over the pairs, in the manifold's units.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
-    Examples
-    --------
-    >>> from coupled_flows import CircleLaw
-    >>> floor = noise_floor(CircleLaw([1.0]), 100, np.random.default_rng(1))
-    >>> 0.15 < floor.value < 0.35
-    True
-    """
-    check_type("law", law, Law, "a law, such as CircleLaw(moments)")
-    n = check_integer("n", n, least=1)
-    repeats = check_integer("repeats", repeats, least=2)
-    check_rng(rng)
-    values = [
-        wasserstein(law.sample(n, rng), law.sample(n, rng), p, law.manifold) for _ in range(repeats)
-    ]
-    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(repeats)))
 
 
 def _as_laws(a: Law | ArrayLike, b: Law | ArrayLike, manifold: Manifold | None) -> tuple[Law, Law]:

@@ -27,6 +27,8 @@ from coupled_flows.walks.steps import Walk, read_only
 BLOCK = 25_000
 _CHECK = 32
 Observer = Callable[[int, Array, Array], None]
+# overwrites a block of walkers, component first, with their next positions
+Step = Callable[[Array, np.random.Generator, Workspace], None]
 
 
 def simulate(
@@ -92,6 +94,21 @@ def simulate(
     """
     check_type("walk", walk, Walk, "a walk, such as GeodesicWalk(langevin, step)")
     points = walk.langevin.manifold.check_points("start", start)
+    return run(walk.advance, walk.step, points, n_steps, rng, every, observe, threads, progress)
+
+
+def run(
+    advance: Step,
+    h: float,
+    start: Array,
+    n_steps: int,
+    rng: np.random.Generator,
+    every: int | None = None,
+    observe: Observer | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Array:
+    """Do what `simulate` says, for anything that advances rows of finite numbers by a time h."""
     n_steps = check_integer("n_steps", n_steps)
     if every is not None:
         every = check_integer("every", every, least=1)
@@ -102,25 +119,26 @@ def simulate(
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = check_integer("threads", workers if threads is None else threads, least=1)
 
-    n = len(points)
+    n = len(start)
     seeds = check_rng(rng).bit_generator.seed_seq.spawn(-(-n // BLOCK))  # type: ignore[attr-defined]
-    run = _Run(walk, points, n_steps, every, seeds)
+    blocks = _Run(advance, h, start, n_steps, every, seeds)
     with ThreadPoolExecutor(workers) as pool, _bar(progress, n_steps, n) as bar:
         if observe is None:
-            first = list(pool.map(lambda b: run.block(b, n_steps, bar), range(len(seeds))))
+            first = list(pool.map(lambda b: blocks.block(b, n_steps, bar), range(len(seeds))))
             lost = min((step for step in first if step is not None), default=None)
         else:
-            lost = run.observed(observe, pool, bar)
+            lost = blocks.observed(observe, pool, bar)
     if lost is not None:
-        raise _diverged(run, lost)
-    return run.final.T.copy() if every is None else run.path
+        raise _diverged(blocks, lost)
+    return blocks.final.T.copy() if every is None else blocks.path
 
 
 @dataclass
 class _Run:
-    """One call of `simulate`: its blocks, where they stand, and what was recorded."""
+    """One call of `run`: its blocks, where they stand, and what was recorded."""
 
-    walk: Walk
+    advance: Step
+    h: float
     start: Array
     n_steps: int
     every: int | None
@@ -147,7 +165,7 @@ class _Run:
             for first in range(0, n_steps, _CHECK):
                 steps = range(first + 1, min(first + _CHECK, n_steps) + 1)
                 before, state = x.copy(), rng.bit_generator.state
-                self._advance(x, rng, work, steps, part)
+                self._take(x, rng, work, steps, part)
                 bar.add(len(steps) * x.shape[1])
                 if not np.isfinite(x).all():
                     x, rng.bit_generator.state = before, state
@@ -156,7 +174,7 @@ class _Run:
         self.final[:, part] = x
         return lost
 
-    def _advance(
+    def _take(
         self,
         x: Array,
         rng: np.random.Generator,
@@ -165,7 +183,7 @@ class _Run:
         part: slice,
     ) -> None:
         for k in steps:
-            self.walk.advance(x, rng, work)
+            self.advance(x, rng, work)
             if self.every is not None and k % self.every == 0:
                 self.path[k // self.every, part] = x.T
 
@@ -174,7 +192,7 @@ class _Run:
     ) -> int | None:
         """Retake steps one by one until one is not finite."""
         for k in steps:
-            self.walk.advance(x, rng, work)
+            self.advance(x, rng, work)
             if not np.isfinite(x).all():
                 return k
         return None
@@ -188,15 +206,15 @@ class _Run:
         ]
         here, there = self.final, self.final.copy()
 
-        def advance(b: int) -> bool:
+        def ahead(b: int) -> bool:
             x, rng, work = blocks[b]
             with np.errstate(all="ignore"):
-                self.walk.advance(x, rng, work)
+                self.advance(x, rng, work)
             there[:, parts[b]] = x
             return bool(np.isfinite(x).all())
 
         for k in range(self.n_steps):
-            if not all(list(pool.map(advance, range(len(blocks))))):
+            if not all(list(pool.map(ahead, range(len(blocks))))):
                 return k + 1
             observe(k, read_only(here.T), read_only(there.T))
             here, there = there, here
@@ -208,11 +226,11 @@ class _Run:
 
 
 def _diverged(run: _Run, lost: int) -> DivergenceError:
-    again = _Run(run.walk, run.start, lost - 1, None, run.seeds)
+    again = _Run(run.advance, run.h, run.start, lost - 1, None, run.seeds)
     for b in range(len(run.seeds)):
         again.block(b, lost - 1, _Bar())
     return DivergenceError(
-        f"the walk left the finite numbers at step {lost} (step = {run.walk.step:g}); the error"
+        f"the walk left the finite numbers at step {lost} (step = {run.h:g}); the error"
         " carries the last finite state; a smaller step may cure it",
         step=lost,
         state=again.final.T.copy(),

@@ -125,7 +125,28 @@ def _check_shape(name: str, value: Array, shape: tuple[int, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class GeodesicWalk(Walk):
+class GaussianWalk(Walk):
+    """A walk whose noise is a Gaussian tangent vector, so that another walk can lend it."""
+
+    @abstractmethod
+    def drive(self, x: Array, w: Array, work: Workspace) -> None:
+        """Take the step with the noise w, component first: x is overwritten, w is used up.
+
+        Parameters
+        ----------
+        x, w : ndarray, shape (p, n)
+            Positions, and vectors whose tangential part is the noise sqrt(2h/beta) xi.
+        work : Workspace
+        """
+
+    def advance(self, x: Array, rng: np.random.Generator, work: Workspace) -> None:
+        w = rng.standard_normal(out=work.take("w", *x.shape))
+        w *= self.noise
+        self.drive(x, w, work)
+
+
+@dataclass(frozen=True)
+class GeodesicWalk(GaussianWalk):
     """The geodesic walk x' = exp_x(-h grad U + sqrt(2h/beta) xi), equation (1a).
 
     Parameters
@@ -147,15 +168,13 @@ class GeodesicWalk(Walk):
     array([[1.2387]])
     """
 
-    def advance(self, x: Array, rng: np.random.Generator, work: Workspace) -> None:
-        w = rng.standard_normal(out=work.take("w", *x.shape))
-        w *= self.noise
+    def drive(self, x: Array, w: Array, work: Workspace) -> None:
         self._pull(x, w, work)
         self.langevin.manifold.move(x, w, work)
 
 
 @dataclass(frozen=True)
-class RetractionWalk(Walk):
+class RetractionWalk(GaussianWalk):
     """The walk (1c): (1a) with exp replaced by a second-order retraction.
 
     On the sphere (x + v)/|x + v|; on flat manifolds it is the geodesic walk.
@@ -180,9 +199,7 @@ class RetractionWalk(Walk):
     True
     """
 
-    def advance(self, x: Array, rng: np.random.Generator, work: Workspace) -> None:
-        w = rng.standard_normal(out=work.take("w", *x.shape))
-        w *= self.noise
+    def drive(self, x: Array, w: Array, work: Workspace) -> None:
         self._pull(x, w, work)
         self.langevin.manifold.shift(x, w, work)
 
