@@ -14,6 +14,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from tools.run_time import about
+
 ROOT = Path(__file__).resolve().parent.parent
 
 HEADER = """\
@@ -59,6 +61,8 @@ CLAIM = {
 }
 LAW = f"""\
 # The law
+
+It **runs** in {{run-time}}`this page`.
 
 ```{{prf:theorem}} One
 :label: thm-one
@@ -233,6 +237,23 @@ def test_editions_do_not_disturb_each_other(book: Book) -> None:
     assert "executing" not in built(book.build())
 
 
+def test_page_says_how_long_it_runs_in_the_words_of_its_edition(book: Book) -> None:
+    for edition, arguments, words in (
+        ("full", (), r"It runs in about \d+ s\. "),
+        ("quick", ("--quick",), r"It runs in about \d+ s \(quick edition\)\. "),
+    ):
+        built(book.build(*arguments))
+        assert re.search(words, book.text(edition, "law"))
+        footer = book.soup(edition, "law").select_one("section.provenance")
+        assert footer is not None
+        seconds = re.search(r"(\d+\.\d) s on", footer.get_text())
+        assert seconds is not None
+        times = json.loads((book.root / f"_build/{edition}/run_times.json").read_text("utf8"))
+        assert times["book/law"] in {
+            about(float(seconds[1]) + rounding, edition) for rounding in (-0.05, 0.05)
+        }
+
+
 def test_unchanged_rebuild_writes_no_page_and_a_commit_writes_footers(book: Book) -> None:
     html = book.root / "_build/quick/html/book"
 
@@ -290,3 +311,21 @@ def test_warning_fails_the_build_every_time(broken: Book) -> None:
         done = broken.build("--quick")
         assert done.returncode == 1
         assert "nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("It runs in {run-time}`this page`.", "a page without code has no run time"),
+        ("It runs in {run-time}`10 s`.", "the role is written {run-time}`this page`, not `10 s`"),
+    ],
+)
+def test_run_time_that_nobody_measured_fails_the_build(
+    broken: Book, words: str, complaint: str
+) -> None:
+    broken.page("bad", f"# Bad\n\n{words}\n")
+    broken.contents("law", "ledger", "bad")
+    done = broken.build("--quick")
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert re.search(r"bad\.md:\d+", done.stderr)

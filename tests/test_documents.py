@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.second.checks import seconds
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,9 +67,11 @@ def test_first_experiment_of_the_readme_runs() -> None:
 def test_contributing_derives_the_tolerances_of_every_test_file() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
     row = r"\|(?: [^|]+ \|){3}\n"
-    table = rf"^### `tests/(test_\w+\.py)`\n\n{row}\|---\|---\|---\|\n{row}"
-    derived = set(re.findall(table, text, re.MULTILINE))
-    assert derived == {path.name for path in (ROOT / "tests").glob("test_*.py")}
+    table = rf"^### `tests/([\w/]+\.py)`\n\n{row}\|---\|---\|---\|\n{row}"
+    derived = re.findall(table, text, re.MULTILINE)
+    files = [path.name for path in (ROOT / "tests").glob("test_*.py")]
+    of_pages = [f"{page.replace('book', 'second', 1)}.py" for page in seconds()]
+    assert sorted(derived) == sorted(files + of_pages)
 
 
 def test_citation_names_the_version_of_the_library() -> None:

@@ -173,6 +173,19 @@ def test_executed_page_says_where_its_numbers_come_from(quick_site: Path, page: 
     assert "quick edition" in footer.get_text()
 
 
+@pytest.mark.parametrize("page", BOOK, ids=NAMES)
+def test_page_says_how_long_it_runs_at_its_top_if_it_says_so_at_all(
+    quick_site: Path, page: Any
+) -> None:
+    places = article(quick_site, page.name).select(".run-time")
+    assert len(places) == page.path.read_text(encoding="utf8").count("{run-time}`this page`")
+    for place in places:
+        box = place.find_parent(class_="admonition")
+        assert box is not None
+        assert re.match(r"On this page\b", box.get_text().strip())
+        assert re.fullmatch(r"about [\w ]+ \(quick edition\)", place.get_text())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_page_is_light(quick_site: Path, name: str) -> None:
     path = quick_site / f"{name}.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 
-from tools import address, claims, execution, ledger, pages, provenance
+from tools import address, claims, execution, ledger, pages, provenance, run_time
 
 CLAIM = {
     "key": "C1a",
@@ -132,6 +134,30 @@ def test_measured_value_is_printed_with_its_interval(
     value: float, low: float | None, high: float | None, text: str
 ) -> None:
     assert ledger.measured({"measured": value, "low": low, "high": high}) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.02, "about 1 s"),
+        (1.4, "about 1 s"),
+        (1.5, "about 2 s"),
+        (8.6, "about 10 s"),
+        (12.2, "about 10 s"),
+        (55.0, "about a minute"),
+        (299.0, "about 5 minutes"),
+        (3600.0, "about 10 minutes"),
+    ],
+)
+def test_run_time_is_said_coarsely(seconds: float, words: str) -> None:
+    assert run_time.about(seconds, "full") == words
+    assert run_time.about(seconds, "quick") == f"{words} (quick edition)"
+
+
+def test_run_time_of_the_next_run_is_most_often_the_same() -> None:
+    said = [run_time.about(2.0**power, "full") for power in np.linspace(0, 9, 901)]
+    # at most sixteen things are said between a second and ten minutes, each once in a row
+    assert len(set(said)) == 1 + sum(a != b for a, b in itertools.pairwise(said)) <= 16
 
 
 def test_commit_is_the_one_of_this_folder(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from tools import address, assets, claims, execution, provenance, site
 from tools.pages import Page, UnseededError, notebook, pages
+from tools.run_time import about
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK_TIMEOUT = 1800  # seconds to wait for another build of the same edition
@@ -65,6 +66,8 @@ def build(root: Path, edition: str) -> Path:
             run = execution.executed(cache, with_code)
             _write(folder / site.CLAIMS, claims.collect(run))
             _write(folder / site.FOOTERS, provenance.footers(root, edition, run))
+            times = {page: about(done.seconds, edition) for page, done in run.items()}
+            _write(folder / site.RUN_TIMES, times)
             _write(folder / site.OUTPUTS, {page: done.outputs for page, done in run.items()})
         except (
             assets.NpmError,

@@ -1,7 +1,7 @@
-"""The book's own Sphinx extension: what is out of date, the ledger, the provenance footer.
+"""The book's own Sphinx extension: what is out of date, ledger, run time, provenance footer.
 
 Sphinx sees that a page's source changed. It does not see that its outputs did (the library was
-edited), nor that its footer did (a commit was made); `tools.build` records both for it.
+edited), nor that its footer did (a commit was made), nor its run time; `tools.build` records them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
 from tools.ledger import Assumption, LedgerDirective, link_assumptions
+from tools.run_time import UNKNOWN, RunTime, RunTimeRole
 
 CLAIMS, FOOTERS, OUTPUTS = "claims.json", "footers.json", "outputs.json"
+RUN_TIMES = "run_times.json"
+
+logger = logging.getLogger(__name__)
 
 
 def record(app: Sphinx, name: str) -> dict[str, str]:
@@ -47,14 +52,24 @@ def rewritten(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Name the pages to write again although their source is as it was.
 
     A page shows other pages' titles, numbers of theorems and glued results. So once one page was
-    read anew, all are written; else those with a new footer.
+    read anew, all are written; else those with a new footer or run time.
     """
-    now = record(app, FOOTERS)
+    footers, times = record(app, FOOTERS), record(app, RUN_TIMES)
+    now = {page: (footer, times.get(page)) for page, footer in footers.items()}
     before = getattr(env, "coupled_flows_footers", {})
     env.coupled_flows_footers = now  # type: ignore[attr-defined]
     if getattr(app, "coupled_flows_read", False):
         return sorted(env.found_docs)
     return sorted(page for page in env.found_docs if now.get(page) != before.get(page))
+
+
+def show_run_time(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Say how long the page ran, where it asks for that."""
+    for place in list(doctree.findall(RunTime)):
+        said = record(app, RUN_TIMES).get(page, UNKNOWN)
+        if said == UNKNOWN and app.config.coupled_flows_record:
+            logger.warning("a page without code has no run time", location=place)
+        place.replace_self(nodes.inline("", said, classes=["run-time"]))
 
 
 def free_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -106,11 +121,14 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension."""
     app.add_config_value("coupled_flows_record", "", "", types=(str,))
     app.add_directive("ledger", LedgerDirective)
+    app.add_role("run-time", RunTimeRole())
     app.add_node(Assumption)
+    app.add_node(RunTime)
     app.connect("env-get-outdated", outdated)
     app.connect("env-before-read-docs", note_read)
     app.connect("env-updated", rewritten)
     app.connect("doctree-resolved", link_assumptions)
+    app.connect("doctree-resolved", show_run_time)
     app.connect("doctree-resolved", free_ids)
     app.connect("html-page-context", add_footer)
     app.connect("html-page-context", list_works)
