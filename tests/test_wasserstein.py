@@ -688,3 +688,19 @@ def test_an_estimate_shows_the_digits_that_count(estimate: Estimate, text: str) 
 def test_an_estimate_is_of_finite_numbers(value: float, error: float) -> None:
     with pytest.raises(ValueError, match=r"(value|error) must be a finite real number.*got"):
         Estimate(value, error)
+
+
+@given(
+    x=st.lists(st.floats(0, 6.28), min_size=1, max_size=12),
+    seed=st.integers(0, 99),
+    p=st.sampled_from([1.0, 1.5, 2.0, 3.0]),
+)
+def test_equal_atoms_are_matched_as_unequal_ones_are(x: list[float], seed: int, p: float) -> None:
+    points = np.array(x)[:, None]
+    other = Torus(1).random_point(len(points), np.random.default_rng(seed))
+    # the same law with each atom cut in two unequal parts goes another way: bisection on the slope
+    share = np.concatenate([np.full(len(x), 0.3), np.full(len(x), 0.7)])
+    parted = PointLaw(np.concatenate([points, points]), share, Torus(1))
+    expected = wasserstein(parted, PointLaw(other, manifold=Torus(1)), p)
+    # the other way finds the rotation to 2^-58 and sums 36 terms
+    assert wasserstein(points, other, p, Torus(1)) == pytest.approx(expected, rel=1e-12, abs=1e-13)

@@ -57,6 +57,8 @@ def atoms_on_circle(a: Atoms, b: Atoms, p: float) -> float:
     The cost is convex and piecewise linear in the rotation r: it changes as shares of b pass
     from one atom to the next, at the shares below - r of a.
     """
+    if len(a.masses) == len(b.masses) and np.ptp(a.masses) == np.ptp(b.masses) == 0:
+        return _matched_on_circle(a.angles, b.angles, p)
     following = np.append(b.angles[1:], b.angles[0] + TURN)
     # distances below two turns, so that their powers compare without overflow
     scale = 2 * TURN
@@ -71,6 +73,27 @@ def atoms_on_circle(a: Atoms, b: Atoms, p: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return min(atoms_on_line(a, b, p, rotation) for rotation in (low, high))
+
+
+def _matched_on_circle(x: Array, y: Array, p: float) -> float:
+    """Return the least distance of n and n equal atoms: one to one, in order, from some place on.
+
+    The cost is convex in that place: bisection on its difference.
+    """
+    n, scale = len(x), 2 * TURN
+    unrolled = np.concatenate([y + TURN * turn for turn in (-2, -1, 0, 1, 2)])
+
+    def apart(place: int) -> Array:
+        return x - unrolled[2 * n + place : 3 * n + place]
+
+    def cost(place: int) -> float:
+        return float(np.sum(np.abs(apart(place) / scale) ** p))
+
+    low, high = -2 * n, 2 * n
+    while high > low:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if cost(middle + 1) < cost(middle) else (low, middle)
+    return _mean_power(apart(low), np.full(n, 1 / n), p)
 
 
 def _lifted(law: SmoothLaw | Atoms, share: Array) -> Array:
