@@ -1,6 +1,6 @@
 """Run the benchmarks, print their tables, write them to _build/bench/report.md.
 
-python -m benchmarks [walks] [laws] [build] [--rounds 5] [--walkers 100000] [--no-peers]
+python -m benchmarks [walks] [laws] [data] [build] [--rounds 5] [--walkers 100000] [--no-peers]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import build, laws, walks
+from benchmarks import build, data, laws, walks
 from benchmarks.report import PARTS, Result, write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +55,8 @@ def _run(part: str, options: argparse.Namespace) -> Result:
         return walks.run(FOLDER, options.walkers, options.rounds, not options.no_peers)
     if part == "laws":
         return laws.run(options.rounds)
+    if part == "data":
+        return data.run(options.rounds, not options.no_peers)
     return build.run(ROOT, options.rounds)
 
 

@@ -15,6 +15,7 @@ from tools.provenance import commit_of, versions_of
 PARTS = {
     "walks": "Walk speed",
     "laws": "The law's error, noise-free and from samples",
+    "data": "The data walk, against radius graphs",
     "build": "Build times",
 }
 

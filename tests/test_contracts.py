@@ -18,6 +18,7 @@ import coupled_flows
 from coupled_flows import (
     BarkerWalk,
     CircleLaw,
+    DataWalk,
     DensityLaw,
     Estimate,
     Euclidean,
@@ -25,6 +26,7 @@ from coupled_flows import (
     GaussianGenerator,
     GaussianLaw,
     GeodesicWalk,
+    GraphGenerator,
     Langevin,
     NoiseFloor,
     Order,
@@ -127,6 +129,8 @@ CAP = ZonalLaw(np.array([1.0, 0.3]))
 RINGS = RingLaw(np.array([0.5, -0.5]))
 POINTS = PointLaw(np.array([[0.5], [1.5]]), manifold=Torus(1))
 NORMAL = GaussianLaw(np.zeros(2), np.eye(2))
+DATA = DataWalk(np.cos(np.arange(6.0))[:, None], 0.5)
+GRAPH = GraphGenerator(DATA)
 UNRESOLVED = CircleLaw(np.array([1.0, 0.9, 0.9]))
 problems: Strategy = st.one_of(
     anything, st.sampled_from([Langevin, Sphere(2), SPHERE, CIRCLE, SPACE])
@@ -329,6 +333,26 @@ CASES: dict[str, Case] = {
         {"langevin": SPACE},
         {"langevin": problems.filter(lambda value: value is not SPACE)},
     ),
+    "DataWalk": Case(
+        DataWalk,
+        {"points": [[0.5], [1.5], [1.6]], "bandwidth": 0.1, "alpha": 0.5, "cutoff": 6.0},
+        {
+            "points": not_an_array
+            | of_shape((), (2,), (0, 1), (1, 1), (2, 0), (2, 1, 1))
+            | spoilt([[0.5], [1.5]])
+            | st.just([[0.5], [1e200]]),
+            "bandwidth": positive,
+            "alpha": not_a_number | not_finite | st.sampled_from([1e4, -1e4]),
+            "cutoff": not_a_number
+            | st.sampled_from([math.nan, -math.inf, [6.0], np.ones(2)])
+            | st.floats(max_value=0),
+        },
+    ),
+    "GraphGenerator": Case(
+        GraphGenerator,
+        {"walk": DATA},
+        {"walk": anything | st.sampled_from([DataWalk, GRAPH, DATA.matrix, DATA.points])},
+    ),
 }
 for name, law, where in (
     ("CircleLaw", ARC, [[0.5]]),
@@ -388,6 +412,9 @@ for name, generator, law in (("FourierGenerator", FOURIER, ARC), ("ZonalGenerato
         f"{name}.resolvent": Case(
             generator.resolvent, {"f": f, "lam": 1.0}, {"f": no_values, "lam": positive}
         ),
+        f"{name}.eigenfunctions": Case(
+            generator.eigenfunctions, {"count": 2}, {"count": at_least_one | st.just(n + 1)}
+        ),
         f"{name}.interpolate": Case(
             generator.interpolate,
             {"f": f, "points": generator.nodes},
@@ -429,6 +456,48 @@ for name, generator, law in (("FourierGenerator", FOURIER, ARC), ("ZonalGenerato
             },
         ),
     }
+f = np.arange(6.0)
+no_values = not_an_array | of_shape((), (7,), (5, 1), (6, 1, 1), (1,)) | spoilt(f)
+on_data = PointLaw(DATA.points[:1], manifold=Euclidean(1))
+no_law = some_law | st.sampled_from(
+    [
+        *[ARC, NORMAL, POINTS, GaussianLaw(np.zeros(1), np.eye(1))],
+        PointLaw(np.array([[0.123]]), manifold=Euclidean(1)),
+        PointLaw(np.array([[1.0, 0.0]]), manifold=Euclidean(2)),
+    ]
+)
+for thing in (DATA, GRAPH):
+    name = type(thing).__name__
+    for method in ("apply", "poisson", "stationary_mean", "asymptotic_covariance"):
+        if hasattr(thing, method):
+            CASES[f"{name}.{method}"] = Case(getattr(thing, method), {"f": f}, {"f": no_values})
+CASES |= {
+    "DataWalk.weights_of": Case(DATA.weights_of, {"law": on_data}, {"law": no_law}),
+    "DataWalk.law_of": Case(
+        DATA.law_of,
+        {"weights": DATA.weights},
+        {
+            "weights": (not_an_array | of_shape((7,), (), (6, 6)) | spoilt(f)).filter(
+                lambda value: value is not None
+            )
+        },
+    ),
+    "DataWalk.evolve": Case(
+        DATA.evolve,
+        {"law": on_data, "n_steps": 4, "every": 2},
+        {
+            "law": no_law,
+            "n_steps": count,
+            "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+        },
+    ),
+    "GraphGenerator.resolvent": Case(
+        GRAPH.resolvent, {"f": f, "lam": 1.0}, {"f": no_values, "lam": positive}
+    ),
+    "GraphGenerator.eigenfunctions": Case(
+        GRAPH.eigenfunctions, {"count": 2}, {"count": at_least_one | st.just(7)}
+    ),
+}
 euler = GeodesicWalk(SPACE, 0.1)
 no_gaussian: Strategy = some_law | st.sampled_from(
     [ARC, GaussianLaw(np.array([0.0]), np.array([[1.0]]))]
@@ -456,6 +525,7 @@ CASES |= {
 # made by the library, not by its users; or building blocks whose arguments are checked above
 MADE = {"Transition", "Order"}
 INNER = {"basis", "expected_basis", "values", "gaussian", "in_frame", "atoms", "quadrature"}
+INNER |= {"solve", "deflated"}
 # any truth value will do
 FREE = {("sweep", "progress")}
 

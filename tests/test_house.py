@@ -56,6 +56,7 @@ CONTRACT = {
     *["Langevin", "simulate", "GeodesicWalk", "BoundedWalk", "RetractionWalk"],
     *["MetropolisWalk", "BarkerWalk"],
     *["FourierGenerator", "ZonalGenerator", "GaussianGenerator", "Transition"],
+    *["DataWalk", "GraphGenerator"],
     *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],
     *["PointLaw", "GaussianLaw", "wasserstein", "noise_floor", "Estimate", "fit_order", "sweep"],
 }

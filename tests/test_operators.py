@@ -1,4 +1,4 @@
-"""What all generators share: resolvents, Poisson equations, semigroups, covariances, the gap."""
+"""What all generators share: resolvents, Poisson equations, semigroups, covariances, spectra."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from coupled_flows import (
     fourier,
     linear,
     quadratic,
+    zero,
 )
 from coupled_flows.generators.spectral import SpectralGenerator
 from coupled_flows.geometry.errors import Array
@@ -392,3 +393,93 @@ def test_a_higher_degree_does_not_change_the_slow_rates() -> None:
     )
     # as on the circle
     np.testing.assert_allclose(coarse[:6], fine[:6], atol=1e-6)
+
+
+# -- eigenfunctions --------------------------------------------------------------------------------
+
+
+@each
+@pytest.mark.parametrize("count", [1, 2, 7, 14, None])
+def test_eigenfunctions_are_what_they_are(generator: SpectralGenerator, count: int | None) -> None:
+    n = len(generator.nodes)
+    resolved = count is not None
+    count = n if count is None else count
+    rates, f = generator.eigenfunctions(count)
+    assert rates.shape == (count,)
+    assert f.shape == (n, count)
+    assert rates[0] == 0
+    assert (f[:, 0] == 1).all()
+    assert (np.diff(rates) >= 0).all()
+    # singular vectors are orthogonal to n u
+    inner = f.T @ (generator.mass[:, None] * f)
+    np.testing.assert_allclose(inner, np.eye(count), atol=4 * n * 2**-53)
+    top = f[np.abs(f).argmax(axis=0), np.arange(count)]
+    assert (top > 0).all()
+    for one, two in zip(generator.eigenfunctions(count), (rates, f), strict=True):
+        assert np.array_equal(one, two)
+    if not resolved:
+        return  # `apply` differs from F'F where a product of two waves is beyond the last one
+    every = np.sort(np.linalg.eigvals(-generator.apply(np.eye(n))).real)
+    # as for the gap by a Jacobi matrix: rounding of the largest, and a condition below 100
+    noise = largest_rate(generator) * 100 * 2**-52
+    np.testing.assert_allclose(rates, every[:count], atol=noise)
+    # -L f = rate f in the mean over pi, to n u of the largest rate
+    residual = generator.apply(f) + rates * f
+    norm = np.sqrt(generator.stationary_mean(residual**2))
+    assert norm.max() <= n * 2**-52 * largest_rate(generator)
+
+
+@each
+def test_the_gap_is_the_second_rate(generator: SpectralGenerator) -> None:
+    assert generator.eigenfunctions(2)[0][1] == generator.gap
+
+
+@each
+def test_what_is_returned_may_be_changed(generator: SpectralGenerator) -> None:
+    rates, f = generator.eigenfunctions(4)
+    again = rates.copy(), f.copy()
+    rates[:] = f[:] = 7.0
+    for one, two in zip(generator.eigenfunctions(4), again, strict=True):
+        assert np.array_equal(one, two)
+
+
+@each
+@pytest.mark.parametrize(
+    ("count", "kind"), [(0, ValueError), (1000, ValueError), (2.0, TypeError), (True, TypeError)]
+)
+def test_a_count_out_of_range_is_refused(
+    generator: SpectralGenerator, count: int, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match=rf"count must be .*; got {count}"):
+        generator.eigenfunctions(count)
+
+
+def test_eigenfunctions_without_force_are_waves_on_the_circle() -> None:
+    beta, modes = 1.7, 12
+    generator = FourierGenerator(Langevin(Torus(1), zero(), beta), modes)
+    n, t = 2 * modes + 1, generator.nodes[:, 0]
+    rates, f = generator.eigenfunctions(n)
+    waves = np.repeat(np.arange(modes + 1), 2)[1:]
+    # singular values below 12 are right to n u of the largest; their squares move twice as much
+    np.testing.assert_allclose(rates, waves**2 / beta, atol=2 * n * 2**-52 * modes**2)
+    for k in range(1, modes + 1):
+        exact = math.sqrt(2) * np.column_stack([np.cos(k * t), np.sin(k * t)])
+        pair = f[:, 2 * k - 1 : 2 * k + 1]
+        turn = exact.T @ pair / n
+        # singular values are 1 apart: vectors as right as values
+        np.testing.assert_allclose(exact @ turn, pair, atol=2 * n * 2**-52 * modes)
+        np.testing.assert_allclose(turn.T @ turn, np.eye(2), atol=2 * n * 2**-52 * modes)
+
+
+def test_eigenfunctions_without_force_are_legendre_polynomials_on_the_sphere() -> None:
+    beta, degree = 0.6, 14
+    generator = ZonalGenerator(Langevin(Sphere(2), linear([0.0, 0.0, 0.0]), beta), degree)
+    rates, f = generator.eigenfunctions(degree + 1)
+    order = np.arange(degree + 1)
+    noise = 2 * (degree + 1) * 2**-52 * degree
+    np.testing.assert_allclose(rates, order * (order + 1) / beta, atol=noise * degree / beta)
+    exact = legendre.legvander(generator.nodes[:, 2], degree) * np.sqrt(2 * order + 1)
+    # the largest of an odd polynomial's values is taken twice, with both signs; singular values are
+    # 1/sqrt(beta) apart, and the functions are divided by the root of the least mass
+    sign = np.sign((exact * f).sum(axis=0))
+    np.testing.assert_allclose(f * sign, exact, atol=noise / math.sqrt(generator.mass.min()))

@@ -22,7 +22,12 @@ from coupled_flows.geometry.errors import Array, check_array, check_real, check_
 from coupled_flows.geometry.manifolds import Euclidean
 from coupled_flows.measure.laws import Law, PointLaw
 
-RESIDUAL = 1e-13
+# asked of conjugate gradients, and what rounding may leave of it
+RESIDUAL, WORST = 1e-13, 1e-8
+# squares of coordinates, and products of two powers of kernel sums, stay numbers
+LARGEST = 1e140
+# a smaller probability is lost in the rounding of its row
+SMALLEST = 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +78,10 @@ class DataWalk(Transition):
     von Luxburg, Graph Laplacians and their convergence on random neighborhood graphs, 2007.]
 
     The bound: row i lacks at most M_i = (N - n_i) e^{-c^2/2} of its sum q_i, where n_i points are
-    within the cutoff c. Let T = (1 + max M_j/q_j)^|alpha|. Weights within the cutoff are off by a
-    factor between 1/T and T, which costs 1 - 1/T, and what lies beyond has at most the share
-    phi/(1 + phi) with phi = T e^{-c^2/2} sum_j q_j^-alpha / sum_j k_ij q_j^-alpha.
+    within the cutoff c. Let T = (1 + max M_j/q_j)^|alpha|. The factors q_j^-alpha within the cutoff
+    are off by ratios up to T, and what lies beyond weighs at most phi times what lies within,
+    phi = T min(e^{-c^2/2} sum_j q_j^-alpha, M_i max_j q_j^-alpha) / sum_j k_ij q_j^-alpha. So the
+    row without a cutoff is at least 1/(T (1 + phi)) times the row, and 1 minus that is the bound.
 
     Examples
     --------
@@ -101,9 +107,11 @@ class DataWalk(Transition):
         points = check_array("points", self.points, ("N", "D"))
         if len(points) < 2 or not points.shape[1]:
             raise ValueError(f"points must be at least two rows (N, D); got shape {points.shape}")
+        if (largest := np.abs(points).max()) > LARGEST:
+            raise ValueError(f"points must have coordinates up to {LARGEST:g}; got {largest:g}")
         eps = check_real("bandwidth", self.bandwidth, above=0)
         alpha = check_real("alpha", self.alpha)
-        if self.cutoff == math.inf:
+        if isinstance(self.cutoff, float | np.floating) and self.cutoff == math.inf:
             cutoff, kernel = math.inf, full_kernel(points, eps)
         else:
             cutoff = check_real("cutoff", self.cutoff, above=0)
@@ -118,17 +126,19 @@ class DataWalk(Transition):
             return total
 
         mass = by_rows(kernel, normalise)
-        beyond = math.exp(-(cutoff**2) / 2)
+        beyond = math.exp(-cutoff * cutoff / 2)
         missing = (len(points) - np.diff(kernel.indptr)) * beyond
-        spread = (1 + float(np.max(missing / q))) ** abs(alpha)
-        share = spread * beyond * scale.sum() / mass
+        far = np.max(np.minimum(beyond * scale.sum(), missing * scale.max()) / mass)
+        with np.errstate(over="ignore"):
+            spread = abs(alpha) * np.log1p(np.max(missing / q))
+            lost = spread + np.log1p(np.exp(spread) * far)
         for name, value in {
             "points": points,
             "bandwidth": eps,
             "alpha": alpha,
             "cutoff": cutoff,
             "kernel_sums": q,
-            "neglected": float(1 - 1 / spread + np.max(share / (1 + share))),
+            "neglected": float(-np.expm1(-lost)),
             "_weights": scale * mass / (scale @ mass),
             "_matrix": kernel,
         }.items():
@@ -186,10 +196,10 @@ class DataWalk(Transition):
         """The root of the weights: S = root P / root is symmetric, of norm 1 with this vector."""
         return np.sqrt(self.weights)
 
-    def conjugated(self, f: Array) -> Array:
-        """Return S f for the symmetric S = root P / root."""
+    def deflated(self, f: Array) -> Array:
+        """Return S f - 3 root (root . f): constants move from the eigenvalue 1 of S to -2."""
         root = self.root.reshape(-1, *[1] * (f.ndim - 1))
-        return root * (self.matrix @ (f / root))
+        return root * (self.matrix @ (f / root) - 3 * (self.root @ f))
 
     def solve(self, f: Array, shift: float) -> Array:
         """Return (shift + I - P)^{-1} f, (N,) or (N, k); for shift 0 the solution of mean 0.
@@ -198,34 +208,37 @@ class DataWalk(Transition):
         ------
         ValueError
             If `shift` is 0 and the points fall into several pieces.
+        ArithmeticError
+            If they hang together so loosely that rounding decides.
         """
         if shift == 0:
             self.check_connected()
-        n, root = len(self.points), self.root
+        n, root, mean = len(self.points), self.root, self.weights @ f
 
         def operator(v: Array) -> Array:
-            return (1 + shift) * v - self.conjugated(v)
+            return (1 + shift) * v - self.deflated(v)
 
         symmetric = LinearOperator((n, n), matvec=operator, dtype=np.float64)
-        columns = root[:, None] * f.reshape(n, -1)
+        columns = root[:, None] * (f - mean).reshape(n, -1)
         found = np.empty_like(columns)
         for j, column in enumerate(columns.T):
             found[:, j], left = cg(symmetric, column, rtol=RESIDUAL, maxiter=20 * n)
-            if left:
+            residual = np.linalg.norm(operator(found[:, j]) - column)
+            if left or not residual <= WORST * np.linalg.norm(column):
                 raise ArithmeticError(
-                    f"conjugate gradients did not reach {RESIDUAL:g} in {left} iterations"
+                    f"conjugate gradients did not reach {RESIDUAL:g}: the points are so loosely"
+                    " connected that rounding decides; a larger bandwidth or cutoff connects them"
                 )
         found /= root[:, None]
-        if shift == 0:
-            found -= self.weights @ found
-        return found.reshape(f.shape)
+        found -= self.weights @ found
+        return found.reshape(f.shape) + (mean / shift if shift else 0.0)
 
     def _solve(self, f: Array) -> Array:
         return self.solve(f, 0.0)
 
     @cached_property
     def _pieces(self) -> int:
-        return int(csgraph.connected_components(self.matrix, directed=False)[0])
+        return int(csgraph.connected_components(self.matrix > SMALLEST, directed=False)[0])
 
     def check_connected(self) -> None:
         """Refuse points that fall into pieces.
@@ -238,8 +251,8 @@ class DataWalk(Transition):
         pieces = self._pieces
         if pieces > 1:
             raise ValueError(
-                f"points must be connected by steps of at most {self.cutoff:g} standard deviations;"
-                f" they fall into {pieces} pieces, and the stationary law is not unique: raise"
+                f"points must be connected by jumps with probabilities above {SMALLEST:.0e};"
+                f" got {pieces} pieces, between which the stationary law is not settled: raise"
                 " bandwidth or cutoff"
             )
 
@@ -247,7 +260,7 @@ class DataWalk(Transition):
 def _powers(q: Array, alpha: float) -> Array:
     with np.errstate(all="ignore"):
         scale = (q / q.max()) ** -alpha  # the same walk, and nearer to 1
-    if not (np.isfinite(scale).all() and scale.min() > 0):
+    if not scale.max() < LARGEST * scale.min():
         raise ValueError(
             f"alpha must leave q^-alpha within the range of numbers; got {alpha:g} for kernel sums"
             f" from {q.min():g} to {q.max():g}"

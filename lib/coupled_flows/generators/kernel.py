@@ -20,15 +20,13 @@ from scipy.spatial import cKDTree, distance
 from coupled_flows.geometry.errors import Array
 
 Index = NDArray[np.signedinteger[Any]]
-PATCH = 32
+PATCH = 64
 BLOCK = 50_000
-# from here on a sum over coordinates is faster inside SciPy
-MANY = 8
 
 
 def near_kernel(points: Array, bandwidth: float, radius: float) -> sparse.csr_array:
     """Return exp(-|x_i - x_j|^2/(4 eps)) for pairs at most `radius` apart, exactly symmetric."""
-    n, limit = len(points), radius**2
+    n, limit = len(points), radius * radius
     order = cKDTree(points, leafsize=PATCH).indices
     patches = [order[a : a + PATCH] for a in range(0, n, PATCH)]
     columns = np.ascontiguousarray(points.T)
@@ -36,7 +34,8 @@ def near_kernel(points: Array, bandwidth: float, radius: float) -> sparse.csr_ar
 
     def look(patch: Index) -> Index:
         seen = np.flatnonzero(_to_box(columns, patch) <= limit * (1 + 1e-12)).astype(np.int32)
-        count[patch + 1] = np.count_nonzero(_squares(columns, patch, seen) <= limit, axis=1)
+        square = _squares(points[patch], points[seen])
+        count[patch + 1] = np.count_nonzero(square <= limit, axis=1)
         return seen
 
     views = _shared(look, patches)
@@ -44,17 +43,13 @@ def near_kernel(points: Array, bandwidth: float, radius: float) -> sparse.csr_ar
     data, column = np.empty(first[-1]), np.empty(first[-1], np.int32)
 
     def fill(patch: Index, seen: Index) -> None:
-        square = _squares(columns, patch, seen)
+        square = _squares(points[patch], points[seen])
         near = square <= limit
-        entries = square[near]
-        entries /= -4 * bandwidth
-        np.exp(entries, out=entries)
-        where = np.broadcast_to(seen, near.shape)[near]
-        b = 0
-        for row in patch:
-            a, b = b, b + first[row + 1] - first[row]
-            data[first[row] : first[row + 1]] = entries[a:b]
-            column[first[row] : first[row + 1]] = where[a:b]
+        for row, inside, entries in zip(patch, near, _gaussian(square, bandwidth), strict=True):
+            place, kept = slice(first[row], first[row + 1]), np.flatnonzero(inside)
+            # clip: only then it writes into place at once
+            entries.take(kept, out=data[place], mode="clip")
+            seen.take(kept, out=column[place], mode="clip")
 
     _shared(fill, patches, views)
     return _rows(data, column, first)
@@ -63,9 +58,7 @@ def near_kernel(points: Array, bandwidth: float, radius: float) -> sparse.csr_ar
 def full_kernel(points: Array, bandwidth: float) -> sparse.csr_array:
     """Return exp(-|x_i - x_j|^2/(4 eps)) for all pairs."""
     n = len(points)
-    data = distance.cdist(points, points, "sqeuclidean").ravel()
-    data /= -4 * bandwidth
-    np.exp(data, out=data)
+    data = _gaussian(_squares(points, points).ravel(), bandwidth)
     return _rows(data, np.tile(np.arange(n, dtype=np.int32), n), n * np.arange(n + 1))
 
 
@@ -103,18 +96,15 @@ def _rows(data: Array, column: Index, first: Index) -> sparse.csr_array:
     return sparse.csr_array((data, column, first), shape=(n, n))
 
 
-def _squares(columns: Array, rows: Index, seen: Index) -> Array:
+def _gaussian(squares: Array, bandwidth: float) -> Array:
+    with np.errstate(over="ignore"):  # the kernel is 0 there
+        squares /= -4 * bandwidth
+    return np.exp(squares, out=squares)
+
+
+def _squares(points: Array, others: Array) -> Array:
     """Return squared distances; a sum of squares of differences does not see their order."""
-    if len(columns) >= MANY:
-        return distance.cdist(columns[:, rows].T, columns[:, seen].T, "sqeuclidean")
-    total = np.subtract.outer(columns[0, rows], columns[0, seen])
-    total *= total
-    apart = np.empty_like(total)
-    for coordinate in columns[1:]:
-        np.subtract.outer(coordinate[rows], coordinate[seen], out=apart)
-        apart *= apart
-        total += apart
-    return total
+    return distance.cdist(points, others, "sqeuclidean")
 
 
 def _to_box(columns: Array, rows: Index) -> Array:
