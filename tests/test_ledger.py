@@ -22,6 +22,7 @@ from coupled_flows.display.ledger import (
     UNDECIDED,
     Claim,
     Ledger,
+    bracketed,
     verdict,
 )
 from coupled_flows.measure.convergence import Order
@@ -254,8 +255,7 @@ def test_a_card_says_what_the_claim_says(
     assert card.endswith("\n::::\n")
     assert card.count("::::") == 2
     assert said.lower() in card.lower()
-    value, low, high = shown.interval
-    numbers = f"measured {value:.4g} [{low:.4g}, {high:.4g}], expected 1 within 0.05."
+    numbers = f"measured {bracketed(*shown.interval)}, expected 1 within 0.05."
     for part in ("**C1a** Order one.", "The law converges at order $1$.", numbers):
         assert part in card
 
@@ -281,6 +281,9 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"expected": math.nan}, ValueError, "expected"),
     ({"within": math.inf}, ValueError, "within"),
     ({"within": -0.01}, ValueError, "within"),
+    ({"within": (0.1, -0.01)}, ValueError, "within"),
+    ({"within": (0.1, 0.1, 0.1)}, ValueError, "within"),
+    ({"within": [0.1, 0.1]}, TypeError, "within"),
     ({"measured": math.nan}, ValueError, "measured"),
     ({"measured": math.inf}, ValueError, "measured"),
     ({"measured": "1"}, TypeError, "measured"),
@@ -308,6 +311,37 @@ def test_a_claim_that_cannot_be_judged_is_refused(
 def test_a_claim_that_holds_if_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match=r"assumptions must be named .*; got none"):
         claim(conclusion=HOLDS_IF)
+
+
+def test_a_band_may_reach_farther_on_one_side() -> None:
+    wide = {"expected": 0.5, "within": (0.06, 0.02)}
+    for measured in (0.44, 0.5, 0.52):
+        assert claim(measured, **wide).verdict == "holds"
+    for measured in (0.4399, 0.5201):
+        assert claim(measured, **wide).verdict == CONTRADICTED
+    record = claim(0.5, **wide).record()
+    assert json.loads(json.dumps(record)) == record
+    assert record["within"] == [0.06, 0.02]
+    card = claim(0.5, **wide)._repr_mimebundle_()["text/markdown"]
+    assert "measured 0.5, expected 0.5, allowed 0.44 to 0.52." in card
+    assert claim(0.5, **wide | {"within": (0.06, 0.06)}).record()["within"] == 0.06
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.99812, 0.9961, 1.0012, "0.9981 [0.9961, 1.0012]"),
+        (-2.001, -2.5, -1.5, "\N{MINUS SIGN}2.0 [\N{MINUS SIGN}2.5, \N{MINUS SIGN}1.5]"),
+        (3.2e-13, 0.0, 1e-12, "3.2e\N{MINUS SIGN}13 [0, 1e\N{MINUS SIGN}12]"),
+        (1e-12, 1e-12, 1e-12, "1e\N{MINUS SIGN}12"),
+        (0.5, 0.5, 0.5, "0.5"),
+        (1234.0, 1000.0, 1500.0, "1234 [1000, 1500]"),
+    ],
+)
+def test_measured_value_is_printed_with_its_interval(
+    value: float, low: float, high: float, text: str
+) -> None:
+    assert bracketed(value, low, high) == text
 
 
 # -- several together ------------------------------------------------------------------------------

@@ -244,11 +244,12 @@ def test_a_page_has_exercises_and_each_its_solution(page: str) -> None:
 # -- claims ----------------------------------------------------------------------------------------
 
 
-def ends(expected: float | str, within: float) -> tuple[float, float]:
+def ends(expected: float | str, within: float | list[float]) -> tuple[float, float]:
     """Return the least and the largest value in a band."""
+    below, above = within if isinstance(within, list) else (within, within)
     if isinstance(expected, str):
-        return -math.inf, float(expected.removeprefix("\N{LESS-THAN OR EQUAL TO} ")) + within
-    return expected - within, expected + within
+        return -math.inf, float(expected.removeprefix("\N{LESS-THAN OR EQUAL TO} ")) + above
+    return expected - below, expected + above
 
 
 def band(claim: Claim) -> tuple[float, float]:

@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from tools import address, claims, execution, ledger, pages, provenance, run_time
+from tools import address, claims, execution, pages, provenance, run_time
 
 CLAIM = {
     "key": "C1a",
@@ -117,23 +117,6 @@ def test_claim_that_lacks_a_field_is_refused() -> None:
 def test_claim_shown_twice_is_refused() -> None:
     with pytest.raises(claims.ClaimError, match="C1a is shown on book/law too"):
         claims.collect({"book/law": executed(CLAIM), "book/other": executed(CLAIM)})
-
-
-@pytest.mark.parametrize(
-    ("value", "low", "high", "text"),
-    [
-        (0.99812, 0.9961, 1.0012, "0.9981 [0.9961, 1.0012]"),
-        (-2.001, -2.5, -1.5, "\N{MINUS SIGN}2.0 [\N{MINUS SIGN}2.5, \N{MINUS SIGN}1.5]"),
-        (3.2e-13, 0.0, 1e-12, "3.2e\N{MINUS SIGN}13 [0, 1e\N{MINUS SIGN}12]"),
-        (7, None, None, "7"),
-        (0.5, 0.5, 0.5, "0.5"),
-        (1234.0, 1000.0, 1500.0, "1234 [1000, 1500]"),
-    ],
-)
-def test_measured_value_is_printed_with_its_interval(
-    value: float, low: float | None, high: float | None, text: str
-) -> None:
-    assert ledger.measured({"measured": value, "low": low, "high": high}) == text
 
 
 @pytest.mark.parametrize(

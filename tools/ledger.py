@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from coupled_flows.display.ledger import bracketed, number
 
 COLUMNS = {"Claim": 6, "What the book shows": 46, "Measured": 18, "Expected": 10, "Verdict": 20}
 LINE = re.compile(r"(?P<key>\w+):\s+(?P<words>.+?)\s+\|\s+(?P<where>.+)")
@@ -95,8 +96,8 @@ class LedgerDirective(SphinxDirective):
         row = _row(
             [_to_claim(self.env.docname, claim)],
             shown,
-            self._inline(measured(claim)),
-            self._inline(number(claim["expected"])),
+            self._inline(bracketed(claim["measured"], claim["low"], claim["high"])),
+            self._inline(_expected(claim["expected"])),
             [_verdict(self._inline(str(claim["verdict"])))],
         )
         row["classes"].append("ledger-claim")
@@ -107,27 +108,8 @@ class LedgerDirective(SphinxDirective):
         return [*parsed, *messages]
 
 
-def number(value: Any, decimals: int | None = None) -> str:
-    """Return a number as the ledger prints it, other values as they are."""
-    if value is None:
-        return ""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return str(value)
-    if decimals is None or (value != 0 and abs(value) < 10.0**-decimals):
-        text = f"{value:.4g}"
-    else:
-        text = f"{value:.{decimals}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def measured(claim: dict[str, Any]) -> str:
-    """Return the measured value with its interval, to two digits of the interval's width."""
-    value, low, high = claim["measured"], claim["low"], claim["high"]
-    if low is None or high is None or low == high:  # exact to rounding
-        return number(value)
-    width = high - low
-    decimals = max(0, 1 - floor(log10(width))) if 1e-6 < width < 1e6 else None
-    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+def _expected(value: float | str) -> str:
+    return value if isinstance(value, str) else number(value)
 
 
 def link_assumptions(app: Sphinx, doctree: nodes.document, page: str) -> None:

@@ -69,6 +69,24 @@ def verdict(
     return UNDECIDED
 
 
+def number(value: float, decimals: int | None = None) -> str:
+    """Return a number as it is printed: 4 digits, or `decimals` unless they would show nothing."""
+    if decimals is None or (value != 0 and abs(value) < 10.0**-decimals):
+        text = f"{value:.4g}"
+    else:
+        text = f"{value:.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def bracketed(value: float, low: float, high: float) -> str:
+    """Return a number with its interval, to two digits of its width; an exact one alone."""
+    if low == high:
+        return number(value)
+    width = high - low
+    decimals = max(0, 1 - math.floor(math.log10(width))) if 1e-6 < width < 1e6 else None
+    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
 @dataclass(frozen=True)
 class Claim:
     """One line of the ledger.
@@ -84,8 +102,9 @@ class Claim:
         is exact to rounding.
     expected : float
         What theory says.
-    within : float
-        Half-width of the band around `expected`, fixed before measuring.
+    within : float or (float, float)
+        Half-width of the band around `expected`, or how far it reaches below and above; fixed
+        before measuring.
     at_most : bool
         The statement is an inequality: anything up to expected + within agrees.
     conclusion : str
@@ -104,7 +123,7 @@ class Claim:
     --------
     >>> Claim("C1a", "Order one", "The law converges at order one.", measured=1.0, expected=1.0,
     ...     within=0.02, anchor="order")
-    C1a: holds; measured 1 [1, 1], expected 1
+    C1a: holds; measured 1, expected 1
     """
 
     key: str
@@ -112,7 +131,7 @@ class Claim:
     statement: str
     measured: Order | Estimate | tuple[float, float, float] | float
     expected: float
-    within: float
+    within: float | tuple[float, float]
     anchor: str
     at_most: bool = False
     conclusion: str = HOLDS
@@ -124,7 +143,7 @@ class Claim:
         if not re.fullmatch(r"C\d[a-z]*", self.key):
             raise ValueError(f"key must be like 'C1a'; got {self.key!r}")
         check_real("expected", self.expected)
-        check_real("within", self.within, least=0)
+        _ = self.reach
         if isinstance(self.assumptions, str):  # would be read letter by letter
             raise TypeError(
                 f"assumptions must be a sequence such as ('H1',); got {self.assumptions!r}"
@@ -132,6 +151,15 @@ class Claim:
         if self.conclusion == HOLDS_IF and not self.assumptions:
             raise ValueError("assumptions must be named for a claim that holds if; got none")
         _ = self.verdict  # checks `measured` and the rest
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the band goes below and above what is expected."""
+        both = self.within if isinstance(self.within, tuple) else (self.within, self.within)
+        if len(both) != 2:
+            raise ValueError(f"within must be a number or (below, above); got {self.within!r}")
+        below, above = (check_real("within", end, least=0) for end in both)
+        return below, above
 
     @property
     def interval(self) -> tuple[float, float, float]:
@@ -153,12 +181,14 @@ class Claim:
     @property
     def verdict(self) -> str:
         """What the measurement says; see `verdict`."""
-        least = -math.inf if self.at_most else self.expected - self.within
-        return verdict(self.conclusion, *self.interval, least, self.expected + self.within)
+        below, above = self.reach
+        least = -math.inf if self.at_most else self.expected - below
+        return verdict(self.conclusion, *self.interval, least, self.expected + above)
 
     def record(self) -> dict[str, Any]:
         """Return the claim as the data that the ledger is built from."""
         value, low, high = self.interval
+        below, above = self.reach
         return {
             "key": self.key,
             "title": self.title,
@@ -168,29 +198,32 @@ class Claim:
             "low": low,
             "high": high,
             "expected": f"≤ {self.expected:.4g}" if self.at_most else float(self.expected),
-            "within": float(self.within),
+            "within": below if below == above else [below, above],
             "conclusion": self.conclusion,
             "verdict": self.verdict,
             "anchor": self.anchor,
         }
 
     def __repr__(self) -> str:
-        value, low, high = self.interval
-        return (
-            f"{self.key}: {self.verdict}; measured {value:.4g} [{low:.4g}, {high:.4g}],"
-            f" expected {'at most ' if self.at_most else ''}{self.expected:.4g}"
-        )
+        return f"{self.key}: {self.verdict}; {self._compared}"
+
+    @property
+    def _compared(self) -> str:
+        bound = "at most " if self.at_most else ""
+        return f"measured {bracketed(*self.interval)}, expected {bound}{number(self.expected)}"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        value, low, high = self.interval
         state = "agrees" if self.verdict == self.conclusion else "differs"
         named = f" {', '.join(self.assumptions)}" if self.verdict == HOLDS_IF else ""
         word = self.verdict[0].upper() + self.verdict[1:]
+        below, above = self.reach
+        allowed = f" within {number(above)}" if above else ""
+        if below != above:
+            least, most = number(self.expected - below), number(self.expected + above)
+            allowed = f", allowed {least} to {most}"
         card = (
             f"::::{{div}} claim claim-{state}\n**{self.key}** {self.title}."
-            f" {self.statement} **{word}{named}:** measured {value:.4g}"
-            f" [{low:.4g}, {high:.4g}], expected {'at most ' if self.at_most else ''}"
-            f"{self.expected:.4g} within {self.within:.2g}.\n::::\n"
+            f" {self.statement} **{word}{named}:** {self._compared}{allowed}.\n::::\n"
         )
         return {MIME: self.record(), "text/markdown": card, "text/plain": repr(self)}
 
@@ -212,7 +245,7 @@ class Ledger:
     Examples
     --------
     >>> Ledger([Claim("C1a", "Order one", "Order one.", 1.0, 1.0, 0.02, anchor="order")])
-    C1a: holds; measured 1 [1, 1], expected 1
+    C1a: holds; measured 1, expected 1
     """
 
     claims: Sequence[Claim]
