@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from scipy.special import ive
 from scipy.stats import multivariate_normal
 
-from coupled_flows import DensityLaw, Euclidean, GaussianLaw, PointLaw, Sphere, Torus
+from coupled_flows import (
+    DataWalk,
+    DensityLaw,
+    Euclidean,
+    GaussianLaw,
+    PointLaw,
+    RingLaw,
+    Sphere,
+    Torus,
+)
 from coupled_flows.geometry.errors import Array
 from coupled_flows.geometry.manifold import Manifold
 
@@ -309,3 +318,23 @@ def test_there_is_no_uniform_law_to_start_from_on_space(manifold: Manifold) -> N
 def test_a_density_needs_a_manifold(manifold: Any) -> None:
     with pytest.raises(TypeError, match=r"manifold must be a torus or a sphere.*got"):
         DensityLaw(lambda x: np.ones(len(x)), 1.0, manifold)
+
+
+OWNED: list[tuple[Array, Callable[[Array], Any], str]] = [
+    (np.array([[1.0], [2.0]]), lambda x: PointLaw(x, manifold=Torus(1)), "points"),
+    (np.array([0.1, 0.2]), RingLaw, "heights"),
+    (np.array([0.1, 0.2]), lambda x: RingLaw([0.0, 0.5], x), "weights"),
+    (np.array([0.1, 0.2]), lambda x: GaussianLaw(x, np.eye(2)), "mean"),
+    (np.eye(2), lambda x: GaussianLaw([0.0, 0.0], x), "covariance"),
+    (np.array([[1.0], [2.0]]), lambda x: DataWalk(x, 1.0), "points"),
+]
+
+
+@pytest.mark.parametrize(("given_to_it", "make", "name"), OWNED)
+def test_what_was_given_may_change_later(
+    given_to_it: Array, make: Callable[[Array], Any], name: str
+) -> None:
+    made = make(given_to_it)
+    before = getattr(made, name).copy()
+    given_to_it *= 0.5
+    np.testing.assert_array_equal(getattr(made, name), before)

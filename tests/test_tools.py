@@ -86,7 +86,13 @@ def test_seeds_are_the_integers_handed_to_generators() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["np.random.default_rng()", "default_rng(None)", "numpy.random.normal(size=3)"]
+    "code",
+    [
+        "np.random.default_rng()",
+        "default_rng(None)",
+        "default_rng(seed)",
+        "numpy.random.normal(size=3)",
+    ],
 )
 def test_unseeded_page_is_refused(code: str) -> None:
     with pytest.raises(pages.UnseededError, match=re.escape(code.split("(")[0])):

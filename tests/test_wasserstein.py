@@ -35,6 +35,7 @@ from coupled_flows import (
 )
 from coupled_flows.geometry.errors import Array
 
+ROUND_OFF = 2.0**-53
 TURN = 2 * math.pi
 UNIFORM = CircleLaw(np.array([1.0]))
 ROUND = ZonalLaw(np.array([1.0]))
@@ -494,9 +495,9 @@ def test_pairs_that_cannot_be_compared_are_refused(
         wasserstein(a, b, manifold=manifold)
 
 
-@pytest.mark.parametrize("p", [0.5, 0, -1, math.nan, math.inf])
-def test_powers_below_one_are_refused(p: float) -> None:
-    with pytest.raises(ValueError, match=r"p must be a finite real number >= 1; got"):
+@pytest.mark.parametrize("p", [0.5, 0, -1, 32.5, 1000, math.nan, math.inf])
+def test_powers_out_of_range_are_refused(p: float) -> None:
+    with pytest.raises(ValueError, match=r"p must be a finite real number >= 1 and <= 32; got"):
         wasserstein(UNIFORM, at(1.0), p)
 
 
@@ -506,8 +507,30 @@ def test_gaussians_take_the_power_two_only() -> None:
         wasserstein(law, law, 3)
 
 
-@pytest.mark.parametrize("p", [1, 2, 17.5, 300])
-def test_a_large_power_gives_a_number_or_an_error(p: float) -> None:
+@pytest.mark.parametrize("p", [1, 2, 17.5, 32])
+def test_a_large_power_keeps_small_distances(p: float) -> None:
+    for gap in (1.0, 1e-3, 1e-6):
+        # three points moved alike: everybody goes to its own; positions are right to u, 4 u with
+        # the difference, over the gap
+        cloud = at(1.0, 2.0, 4.0), at(1.0 + gap, 2.0 + gap, 4.0 + gap)
+        assert wasserstein(*cloud, p) == pytest.approx(
+            gap, rel=16 * ROUND_OFF / gap + 64 * ROUND_OFF
+        )
+        plane = [[1.0, 0.0], [2.0, 0.0], [4.0, 0.0]]
+        moved = [[x, gap] for x, _ in plane]
+        found = wasserstein(plane, moved, p, manifold=Torus(2))
+        assert found == pytest.approx(gap, rel=16 * ROUND_OFF / gap + 64 * ROUND_OFF)
+
+
+def test_a_power_that_leaves_nothing_is_refused() -> None:
+    near = [[1.0, 0.0], [2.0, 1e-12]]
+    with pytest.raises(ValueError, match=r"p must leave powers .*; got 32 for clouds"):
+        wasserstein([[1.0, 0.0], [2.0, 0.0]], near, 32, manifold=Torus(2))
+    assert wasserstein(near, near, 32, manifold=Torus(2)) == 0.0
+
+
+@pytest.mark.parametrize("p", [1, 2, 17.5, 32])
+def test_a_large_power_gives_a_number_in_range(p: float) -> None:
     for a, b in ((UNIFORM, at(1.0)), (at(1.0, 2.0), at(1.5)), (ROUND, RingLaw(np.array([1.0])))):
         assert 0 < wasserstein(a, b, p) <= math.pi * (1 + 1e-12)
 

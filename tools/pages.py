@@ -55,7 +55,7 @@ def seeds(page: NotebookNode) -> list[int]:
     Raises
     ------
     UnseededError
-        If the page makes a generator without a seed, or uses NumPy's global one.
+        If the page makes a generator without a seed or from a name, or uses NumPy's global one.
     """
     found: set[int] = set()
     for cell in page.cells:
@@ -75,6 +75,8 @@ def _seeds_of(call: ast.Call) -> set[int]:
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     if not given or any(isinstance(arg, ast.Constant) and arg.value is None for arg in given):
         raise UnseededError(f"{ast.unparse(call)} has no seed: give it an integer")
+    if all(isinstance(arg, ast.Name) for arg in given):
+        raise UnseededError(f"{ast.unparse(call)} hides its seed: write the integer there")
     return {number for arg in given for number in _integers(arg)}
 
 

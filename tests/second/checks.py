@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Second:
     page: str
     glued: Mapping[str, Check]
     claimed: Mapping[str, Check]
-    bands: Mapping[str, tuple[float | str, float]]
+    bands: Mapping[str, tuple[float | str, float | list[float]]]
     verdicts: Mapping[str, tuple[str, bool]]
     typed: Mapping[str, str]
 
@@ -102,3 +103,17 @@ def of_claim(check: Check) -> Check:
         return given
 
     return interval, tolerance
+
+
+def between(low: float, high: float) -> Check:
+    """Return the check of a number that may be anything from `low` to `high`."""
+    return (lambda: (low + high) / 2), (high - low) / 2
+
+
+def sampled(value: float, error: float, wobble: float) -> Check:
+    """Return the check of an Estimate as it is shown: five standard errors, and half a digit.
+
+    `wobble` is the standard error of its standard error, as a share of it.
+    """
+    digit = 10.0 ** math.floor(math.log10(error)) / 2
+    return (lambda: (value, error)), (5 * error + digit, 5 * wobble * error + digit)

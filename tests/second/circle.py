@@ -94,3 +94,25 @@ def least(cost: Callable[[float], float]) -> float:
         tried = centre + reach * np.linspace(-1, 1, 21)
         centre, reach = float(min(tried, key=cost)), reach / 10
     return cost(centre)
+
+
+def draws(c: Complex, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Independent angles of a law, from a table of its quantiles: right to 1e-5."""
+    shares, angles = np.append(SHARES, 1.0), quantiles(c)
+    return np.interp(rng.random(shape), shares, np.append(angles, angles[0] + TURN))
+
+
+def sample_distances(a: Array, b: Array) -> Array:
+    """W2 of samples of one size, row by row.
+
+    Sorted points are matched with a shift of their order. Less the even spacing they are periodic,
+    so one circular correlation has the costs of all shifts.
+    """
+    n = a.shape[1]
+    even = TURN * np.arange(n) / n
+    here, there = np.sort(a) - even, np.sort(b) - even
+    matched = np.fft.irfft(np.conj(np.fft.rfft(here)) * np.fft.rfft(there), n) / n
+    turn = TURN * ((np.arange(n) + n // 2) % n - n // 2) / n
+    apart = (here.mean(axis=1) - there.mean(axis=1))[:, None]
+    squares = (here**2).mean(axis=1) + (there**2).mean(axis=1)
+    return np.sqrt((squares[:, None] - 2 * matched + turn**2 - 2 * turn * apart).min(axis=1))

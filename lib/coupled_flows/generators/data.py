@@ -133,7 +133,7 @@ class DataWalk(Transition):
             spread = abs(alpha) * np.log1p(np.max(missing / q))
             lost = spread + np.log1p(np.exp(spread) * far)
         for name, value in {
-            "points": points,
+            "points": points.copy(),
             "bandwidth": eps,
             "alpha": alpha,
             "cutoff": cutoff,

@@ -71,7 +71,7 @@ class PointLaw(Law):
         points = self.manifold.check_points("points", self.points)
         if not len(points):
             raise ValueError("points must hold at least one point; got none")
-        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "points", points.copy())  # what is given may change later
         object.__setattr__(self, "weights", normalised(self.weights, len(points)))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
@@ -125,8 +125,8 @@ class GaussianLaw(Law):
         if not len(mean):
             raise ValueError("mean must have at least one entry; got none")
         matrix = check_symmetric("covariance", self.covariance, len(mean), kind="semidefinite")
-        object.__setattr__(self, "mean", mean)
-        object.__setattr__(self, "covariance", matrix)
+        object.__setattr__(self, "mean", mean.copy())
+        object.__setattr__(self, "covariance", matrix.copy())
 
     @property
     def manifold(self) -> Manifold:

@@ -60,13 +60,10 @@ def atoms_on_circle(a: Atoms, b: Atoms, p: float) -> float:
     if len(a.masses) == len(b.masses) and np.ptp(a.masses) == np.ptp(b.masses) == 0:
         return _matched_on_circle(a.angles, b.angles, p)
     following = np.append(b.angles[1:], b.angles[0] + TURN)
-    # distances below two turns, so that their powers compare without overflow
-    scale = 2 * TURN
 
     def slope(rotation: float) -> float:
         here = _lifted(a, np.nextafter(b.below - rotation, -np.inf))
-        ahead, behind = np.abs(here - following) / scale, np.abs(here - b.angles) / scale
-        return float(np.sum(ahead**p - behind**p))
+        return _difference(here - following, here - b.angles, p)
 
     low, high = -1.5, 1.5
     for _ in range(60):
@@ -80,20 +77,25 @@ def _matched_on_circle(x: Array, y: Array, p: float) -> float:
 
     The cost is convex in that place: bisection on its difference.
     """
-    n, scale = len(x), 2 * TURN
+    n = len(x)
     unrolled = np.concatenate([y + TURN * turn for turn in (-2, -1, 0, 1, 2)])
 
     def apart(place: int) -> Array:
         return x - unrolled[2 * n + place : 3 * n + place]
 
-    def cost(place: int) -> float:
-        return float(np.sum(np.abs(apart(place) / scale) ** p))
-
     low, high = -2 * n, 2 * n
     while high > low:
         middle = (low + high) // 2
-        low, high = (middle + 1, high) if cost(middle + 1) < cost(middle) else (low, middle)
+        further = _difference(apart(middle + 1), apart(middle), p) < 0
+        low, high = (middle + 1, high) if further else (low, middle)
     return _mean_power(apart(low), np.full(n, 1 / n), p)
+
+
+def _difference(x: Array, y: Array, p: float) -> float:
+    """Return sum |x|^p - |y|^p in units of the largest of them: its sign outlives every power."""
+    ahead, behind = np.abs(x), np.abs(y)
+    scale = max(ahead.max(), behind.max()) or 1.0
+    return float(np.sum((ahead / scale) ** p - (behind / scale) ** p))
 
 
 def _lifted(law: SmoothLaw | Atoms, share: Array) -> Array:

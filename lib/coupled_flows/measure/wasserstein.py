@@ -25,6 +25,9 @@ from coupled_flows.measure.transport import (
     one_angle,
 )
 
+# quadrature is right to 1e-11 up to this power; powers of small distances stay numbers
+HIGHEST, LEAST = 32, 1e-290
+
 
 def wasserstein(
     a: Law | ArrayLike, b: Law | ArrayLike, p: float = 2, manifold: Manifold | None = None
@@ -36,7 +39,7 @@ def wasserstein(
     a, b : Law, or array_like of shape (n, p)
         Laws, or points (equal weights) with `manifold`.
     p : float
-        Power, >= 1. Gaussian laws: 2 only.
+        Power, from 1 to 32. Gaussian laws: 2 only.
     manifold : Manifold, optional
         Where the points lie; needed only if both are points.
 
@@ -51,7 +54,8 @@ def wasserstein(
         If `a` or `b` is neither law nor points.
     ValueError
         If the two live on different manifolds, a density is not resolved by its series, or
-        there is no method for the pair (the message says what to do instead).
+        there is no method for the pair (the message says what to do instead), or `p` is not from 1
+        to 32, or too high for clouds so near.
 
     Notes
     -----
@@ -68,7 +72,7 @@ def wasserstein(
     >>> round(wasserstein([[0.1]], [[6.2]], manifold=Torus(1)), 4)
     0.1832
     """
-    p = check_real("p", p, least=1)
+    p = check_real("p", p, least=1, most=HIGHEST)
     law_a, law_b = _as_laws(a, b, manifold)
     if law_a.manifold != law_b.manifold:
         raise ValueError(
@@ -144,4 +148,9 @@ def _between_points(a: PointLaw, b: PointLaw, p: float) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what POT only warns of is an error here
         power = ot.emd2(np.asarray(a.weights), np.asarray(b.weights), distance, numItermax=10**7)
+    if power < LEAST and p > 1 and (first := _between_points(a, b, 1.0)) > 0:
+        raise ValueError(
+            f"p must leave powers of distances within the range of numbers; got {p:g} for clouds"
+            f" {first:g} apart on a scale of {scale:g}"
+        )
     return scale * max(float(power), 0.0) ** (1 / p)

@@ -181,7 +181,7 @@ class RingLaw(AngleLaw):
 
     def __post_init__(self) -> None:
         heights = _checked_heights("heights", self.heights)
-        object.__setattr__(self, "heights", heights)
+        object.__setattr__(self, "heights", heights.copy())
         object.__setattr__(self, "weights", normalised(self.weights, len(heights)))
 
     @property
