@@ -323,9 +323,9 @@ def test_a_density_needs_a_manifold(manifold: Any) -> None:
 OWNED: list[tuple[Array, Callable[[Array], Any], str]] = [
     (np.array([[1.0], [2.0]]), lambda x: PointLaw(x, manifold=Torus(1)), "points"),
     (np.array([0.1, 0.2]), RingLaw, "heights"),
-    (np.array([0.1, 0.2]), lambda x: RingLaw([0.0, 0.5], x), "weights"),
+    (np.array([0.1, 0.2]), lambda x: RingLaw(np.array([0.0, 0.5]), x), "weights"),
     (np.array([0.1, 0.2]), lambda x: GaussianLaw(x, np.eye(2)), "mean"),
-    (np.eye(2), lambda x: GaussianLaw([0.0, 0.0], x), "covariance"),
+    (np.eye(2), lambda x: GaussianLaw(np.zeros(2), x), "covariance"),
     (np.array([[1.0], [2.0]]), lambda x: DataWalk(x, 1.0), "points"),
 ]
 

@@ -34,6 +34,7 @@ from coupled_flows import (
     wasserstein,
 )
 from coupled_flows.geometry.errors import Array
+from coupled_flows.geometry.manifold import Manifold
 
 ROUND_OFF = 2.0**-53
 TURN = 2 * math.pi
@@ -520,6 +521,25 @@ def test_a_large_power_keeps_small_distances(p: float) -> None:
         moved = [[x, gap] for x, _ in plane]
         found = wasserstein(plane, moved, p, manifold=Torus(2))
         assert found == pytest.approx(gap, rel=16 * ROUND_OFF / gap + 64 * ROUND_OFF)
+
+
+@pytest.mark.parametrize("p", [1, 2, 5, 10])
+@pytest.mark.parametrize("manifold", [Torus(1), Euclidean(1)], ids=repr)
+def test_rounding_of_masses_moves_nothing(manifold: Manifold, p: float) -> None:
+    rng = np.random.default_rng(6)
+    for n in (2, 5, 9, 40):
+        points, masses, order = (
+            rng.uniform(0, 6, (n, 1)),
+            rng.dirichlet(np.ones(n)),
+            rng.permutation(n),
+        )
+        law = PointLaw(points, masses, manifold)
+        assert wasserstein(law, PointLaw(points[order], masses[order], manifold), p) == 0.0
+        # each atom in three parts
+        split = PointLaw(np.repeat(points, 3, axis=0), np.repeat(masses, 3), manifold)
+        assert wasserstein(law, split, p) == 0.0
+        moved = PointLaw(points + 1e-3, masses, manifold)  # positions right to 4 u
+        assert wasserstein(law, moved, p) == pytest.approx(1e-3, rel=16e3 * ROUND_OFF)
 
 
 def test_a_power_that_leaves_nothing_is_refused() -> None:

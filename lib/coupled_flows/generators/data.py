@@ -143,6 +143,8 @@ class DataWalk(Transition):
             "_matrix": kernel,
         }.items():
             object.__setattr__(self, name, value)
+        for array in (kernel.data, kernel.indices, kernel.indptr, self._weights):
+            array.flags.writeable = False
 
     @property
     def nodes(self) -> Array:

@@ -37,7 +37,8 @@ class DensityLaw(Law):
         Non-negative; need not have mass one. Probed at a few points.
     bound : float
         At least the maximum of `density`: the closer, the faster. One density above it by more
-        than rounding (1e-12, relative) is an error, not a slightly wrong law.
+        than rounding (1e-12, relative), at any point that is tried, is an error, not a slightly
+        wrong law.
     manifold : Torus or Sphere
 
     Raises

@@ -47,8 +47,9 @@ def atoms_on_line(a: Atoms, b: Atoms, p: float, rotation: float | None) -> float
     turn = 0.0 if rotation is None else rotation
     shifted = b.below if rotation is None else np.mod(b.below - turn, 1.0)
     cuts = np.unique(np.concatenate([[0.0, 1.0], a.below, shifted]))
-    middle = (cuts[1:] + cuts[:-1]) / 2
-    return _mean_power(a.angle_at(middle) - _lifted(b, middle + turn), np.diff(cuts), p)
+    middle, share = (cuts[1:] + cuts[:-1]) / 2, np.diff(cuts)
+    share[share <= len(cuts) * 2.0**-51] = 0.0  # made by the rounding of sums of masses
+    return _mean_power(a.angle_at(middle) - _lifted(b, middle + turn), share, p)
 
 
 def atoms_on_circle(a: Atoms, b: Atoms, p: float) -> float:
@@ -106,9 +107,9 @@ def _lifted(law: SmoothLaw | Atoms, share: Array) -> Array:
 
 def _mean_power(difference: Array, weight: Array, p: float) -> float:
     """Return (sum weight |difference|^p)^(1/p), whatever the power does to small numbers."""
-    size = np.abs(difference)
+    size = np.abs(difference[weight > 0])
     scale = float(size.max(initial=0.0))
-    return scale * float(weight @ (size / scale) ** p) ** (1 / p) if scale else 0.0
+    return scale * float(weight[weight > 0] @ (size / scale) ** p) ** (1 / p) if scale else 0.0
 
 
 def one_angle(law: Law, circle: bool) -> SmoothLaw | Atoms | None:
