@@ -413,3 +413,19 @@ def test_loose_pieces_are_served_right_or_refused(apart: float) -> None:
     expected = (frame[:, 1:] / rates[1:]) @ (frame[:, 1:].T @ right) / root
     # rounding of I - P, some 100 u, over the gap, in both
     np.testing.assert_allclose(phi, expected, atol=100 * U / rates[1] * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("n", "cutoff"), [(2, math.inf), (30, math.inf), (30, 40.0), (30, 2.0)])
+def test_products_are_taken_with_the_same_numbers(n: int, cutoff: float) -> None:
+    points = np.random.default_rng(8).standard_normal((n, 3))
+    walk = DataWalk(points, 0.1, 0.5, cutoff)
+    whole = walk.multiplier if isinstance(walk.multiplier, np.ndarray) else walk.matrix.toarray()
+    assert isinstance(walk.multiplier, np.ndarray) == (cutoff > 2)
+    np.testing.assert_array_equal(whole, walk.matrix.toarray())
+
+
+def test_a_walk_cannot_be_written_over() -> None:
+    walk = DataWalk(np.array([[0.0], [1.0]]), 1.0)
+    for array in (walk.matrix.data, walk.matrix.indices, walk.matrix.indptr, walk.weights):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0

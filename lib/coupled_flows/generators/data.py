@@ -156,6 +156,12 @@ class DataWalk(Transition):
         """P, (N, N); its rows sum to 1."""
         return self._matrix
 
+    @cached_property
+    def multiplier(self) -> Array | sparse.csr_array:
+        """P, as a full array if no entry is missing: its products are several times as fast."""
+        n = len(self.points)
+        return self.matrix.data.reshape(n, n) if self.matrix.nnz == n * n else self.matrix
+
     @property
     def step(self) -> float:
         """The time of one step: eps."""
@@ -201,7 +207,7 @@ class DataWalk(Transition):
     def deflated(self, f: Array) -> Array:
         """Return S f - 3 root (root . f): constants move from the eigenvalue 1 of S to -2."""
         root = self.root.reshape(-1, *[1] * (f.ndim - 1))
-        return root * (self.matrix @ (f / root) - 3 * (self.root @ f))
+        return root * (self.multiplier @ (f / root) - 3 * (self.root @ f))
 
     def solve(self, f: Array, shift: float) -> Array:
         """Return (shift + I - P)^{-1} f, (N,) or (N, k); for shift 0 the solution of mean 0.

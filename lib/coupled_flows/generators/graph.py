@@ -66,7 +66,7 @@ class GraphGenerator(Generator):
         return (self.walk.matrix - one) / self.walk.step
 
     def _apply(self, f: Array) -> Array:
-        return (self.walk.matrix @ f - f) / self.walk.step
+        return (self.walk.multiplier @ f - f) / self.walk.step
 
     def _solve(self, f: Array, lam: float) -> Array:
         # lam - (P - I)/eps, times eps

@@ -22,6 +22,7 @@ from coupled_flows.geometry.errors import Array
 Index = NDArray[np.signedinteger[Any]]
 PATCH = 64
 BLOCK = 50_000
+FEW = 8
 
 
 def near_kernel(points: Array, bandwidth: float, radius: float) -> sparse.csr_array:
@@ -85,6 +86,8 @@ def sums(data: Array, column: Index, first: Index) -> Array:
 
 def _shared(task: Callable[..., Any], *each: Sequence[Any] | Index) -> list[Any]:
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if len(each[0]) < FEW or threads == 1:  # threads take longer to start
+        return list(map(task, *each))
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(task, *each))
 

@@ -205,6 +205,11 @@ class Transition(ABC):
         """P on node values, (n, n); its rows sum to 1."""
 
     @property
+    def multiplier(self) -> Array | sparse.csr_array:
+        """P in the form that products are taken with."""
+        return self.matrix
+
+    @property
     @abstractmethod
     def step(self) -> float:
         """The time that one step takes."""
@@ -239,7 +244,7 @@ class Transition(ABC):
         ValueError
             If `f` has another shape or is not finite.
         """
-        return self.matrix @ check_columns("f", f, len(self.nodes))
+        return self.multiplier @ check_columns("f", f, len(self.nodes))
 
     def stationary_mean(self, f: ArrayLike) -> Array:
         """Return the stationary mean of values f at the nodes, (n,) or (n, k).
@@ -303,7 +308,7 @@ class Transition(ABC):
         weights = self.weights_of(law)
         laws = [law]
         for k in range(1, n_steps + 1):
-            weights = weights @ self.matrix
+            weights = weights @ self.multiplier
             if k % stride == 0:
                 laws.append(self.law_of(weights))
         return laws[-1] if every is None else laws
