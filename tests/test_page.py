@@ -106,7 +106,8 @@ def read(table: Table) -> Tag:
 @given(st.data(), st.integers(1, 4), st.integers(0, 3))
 def test_any_text_comes_back_from_the_html(data: st.DataObject, columns: int, rows: int) -> None:
     row = st.lists(text, min_size=columns, max_size=columns)
-    header, caption = data.draw(row), data.draw(text)
+    names = st.lists(text.filter(str.strip), min_size=columns, max_size=columns)
+    header, caption = data.draw(names), data.draw(text)
     body = data.draw(st.lists(row, min_size=rows, max_size=rows))
     table = read(Table(header, body, caption=caption))
     assert [cell.get_text() for cell in table.select("thead th")] == header
@@ -170,3 +171,9 @@ def test_a_ragged_row_is_refused(columns: int, cells: int) -> None:
 def test_a_table_without_columns_is_refused() -> None:
     with pytest.raises(ValueError, match=r"header must .*got "):
         Table([], [[]], caption="Nothing.")
+
+
+@pytest.mark.parametrize("header", [["", "order"], ["walk", " "]])
+def test_every_column_of_a_table_has_a_name(header: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"header must name every column, .*; got \["):
+        Table(header, [["geodesic", 1]], caption="A column without a name.")

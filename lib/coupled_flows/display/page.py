@@ -83,7 +83,7 @@ class Table:
     Raises
     ------
     ValueError
-        If there is no column, or a row has another length than the header.
+        If there is no column, one has no name, or a row has another length than the header.
 
     Examples
     --------
@@ -97,8 +97,8 @@ class Table:
     caption: str
 
     def __post_init__(self) -> None:
-        if not self.header:
-            raise ValueError(f"header must name at least one column; got {self.header!r}")
+        if not self.header or not all(name.strip() for name in self.header):
+            raise ValueError(f"header must name every column, at least one; got {self.header!r}")
         rows = [[str(cell) for cell in row] for row in self.rows]
         for row in rows:
             if len(row) != len(self.header):
