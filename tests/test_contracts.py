@@ -491,6 +491,9 @@ CASES |= {
             "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
         },
     ),
+    "DataWalk.resolvent": Case(
+        DATA.resolvent, {"f": f, "lam": 1.0}, {"f": no_values, "lam": positive}
+    ),
     "GraphGenerator.resolvent": Case(
         GRAPH.resolvent, {"f": f, "lam": 1.0}, {"f": no_values, "lam": positive}
     ),

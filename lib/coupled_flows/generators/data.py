@@ -209,25 +209,25 @@ class DataWalk(Transition):
         root = self.root.reshape(-1, *[1] * (f.ndim - 1))
         return root * (self.multiplier @ (f / root) - 3 * (self.root @ f))
 
-    def solve(self, f: Array, shift: float) -> Array:
-        """Return (shift + I - P)^{-1} f, (N,) or (N, k); for shift 0 the solution of mean 0.
+    def solve(self, f: Array, lam: float) -> Array:
+        """Return the solution of (lam - (P - I)/eps) u = f of mean 0, lam >= 0; f has mean 0.
 
         Raises
         ------
         ValueError
-            If `shift` is 0 and the points fall into several pieces.
+            If `lam` is 0 and the points fall into several pieces.
         ArithmeticError
             If they hang together so loosely that rounding decides.
         """
-        if shift == 0:
+        if lam == 0:
             self.check_connected()
-        n, root, mean = len(self.points), self.root, self.weights @ f
+        n, root, shift = len(self.points), self.root, lam * self.step
 
         def operator(v: Array) -> Array:
             return (1 + shift) * v - self.deflated(v)
 
         symmetric = LinearOperator((n, n), matvec=operator, dtype=np.float64)
-        columns = root[:, None] * (f - mean).reshape(n, -1)
+        columns = self.step * root[:, None] * f
         found = np.empty_like(columns)
         for j, column in enumerate(columns.T):
             found[:, j], left = cg(symmetric, column, rtol=RESIDUAL, maxiter=20 * n)
@@ -238,11 +238,10 @@ class DataWalk(Transition):
                     " connected that rounding decides; a larger bandwidth or cutoff connects them"
                 )
         found /= root[:, None]
-        found -= self.weights @ found
-        return found.reshape(f.shape) + (mean / shift if shift else 0.0)
+        return found - self.weights @ found
 
-    def _solve(self, f: Array) -> Array:
-        return self.solve(f, 0.0)
+    def _solve(self, f: Array, lam: float) -> Array:
+        return self.solve(f, lam)
 
     @cached_property
     def _pieces(self) -> int:

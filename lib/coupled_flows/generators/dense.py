@@ -82,9 +82,7 @@ class DenseGenerator(Generator):
 
     def _solve(self, f: Array, lam: float) -> Array:
         def inverse(rates: Array) -> Array:
-            if lam > 0:
-                return 1 / (lam + rates)
-            return np.concatenate([[0.0], 1 / rates[1:]])
+            return np.append(0.0, 1 / (lam + rates[1:]))
 
         return self._through_spectrum(f, inverse)
 

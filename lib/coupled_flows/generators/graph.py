@@ -69,8 +69,7 @@ class GraphGenerator(Generator):
         return (self.walk.multiplier @ f - f) / self.walk.step
 
     def _solve(self, f: Array, lam: float) -> Array:
-        # lam - (P - I)/eps, times eps
-        return self.walk.solve(self.walk.step * f, lam * self.walk.step)
+        return self.walk.solve(f, lam)
 
     def _lowest(self, count: int) -> tuple[Array, Array]:
         walk, n, others = self.walk, len(self.nodes), count - 1

@@ -1,4 +1,4 @@
-"""What generators and transitions have in common: resolvents, Poisson equations, spectra.
+"""Generators of reversible diffusions and one-step operators of chains, on nodes.
 
 Functions are their values at nodes, and `mass` holds the mass of pi at each node. A generator is
 reversible: self-adjoint and negative semidefinite for the inner product that mass gives, with
@@ -8,18 +8,19 @@ function held there.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from coupled_flows.geometry.errors import Array, check_columns, check_integer, check_real
+from coupled_flows.generators.markov import MarkovOperator
+from coupled_flows.geometry.errors import Array, check_columns, check_integer
 from coupled_flows.measure.laws import Law
 
 
-class Generator(ABC):
+class Generator(MarkovOperator):
     """A reversible generator L on nodes.
 
     Attributes
@@ -36,9 +37,13 @@ class Generator(ABC):
     mass: Array
     matrix: Array | sparse.csr_array
 
-    @abstractmethod
-    def _solve(self, f: Array, lam: float) -> Array:
-        """Return (lam - L)^{-1} f; for lam = 0, f has mean 0 and so has the solution."""
+    @property
+    def _pi(self) -> Array:
+        return self.mass
+
+    @property
+    def _h(self) -> float:
+        return 0.0
 
     @abstractmethod
     def _lowest(self, count: int) -> tuple[Array, Array]:
@@ -100,84 +105,8 @@ class Generator(ABC):
     def _apply(self, f: Array) -> Array:
         return self.matrix @ f
 
-    def resolvent(self, f: ArrayLike, lam: float) -> Array:
-        """Return u = (lam - L)^{-1} f, with f as given (not centred).
 
-        u(x) is the mean of the integral of e^{-lam t} f(X_t) over t >= 0, started from x.
-
-        Parameters
-        ----------
-        f : array_like, shape (n,) or (n, k)
-        lam : float
-            lambda > 0, in units of 1/time.
-
-        Returns
-        -------
-        ndarray, of the shape of f
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape, or `lam` is not positive.
-        """
-        shift = check_real("lam", lam, above=0)
-        return self._solve(check_columns("f", f, len(self.nodes)), shift)
-
-    def poisson(self, f: ArrayLike) -> Array:
-        """Return the solution phi of -L phi = f - pi f with pi phi = 0.
-
-        Parameters
-        ----------
-        f : array_like, shape (n,) or (n, k)
-
-        Returns
-        -------
-        ndarray, of the shape of f
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        return self._solve(self._centred(check_columns("f", f, len(self.nodes))), 0.0)
-
-    def stationary_mean(self, f: ArrayLike) -> Array:
-        """Return pi f: a number for f of shape (n,), an array (k,) for (n, k).
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        return self.mass @ check_columns("f", f, len(self.nodes))
-
-    def _centred(self, f: Array) -> Array:
-        return f - self.mass @ f
-
-    def asymptotic_covariance(self, f: ArrayLike) -> Array:
-        """Return C = 2 <f - pi f, phi>_pi: time averages of f have covariance C/t for large t.
-
-        Parameters
-        ----------
-        f : array_like, shape (n,) or (n, k)
-
-        Returns
-        -------
-        ndarray, shape (k, k)
-            Symmetric, positive semidefinite; (1, 1) for f of shape (n,).
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        values = check_columns("f", f, len(self.nodes))
-        columns = self._centred(values.reshape(len(values), -1))
-        half = columns.T @ (self.mass[:, None] * self.poisson(columns))
-        return half + half.T
-
-
-class Transition(ABC):
+class Transition(MarkovOperator):
     """A Markov chain's one-step operator P f(x) = E f(X_{k+1}) given X_k = x, on nodes.
 
     Raises
@@ -227,9 +156,13 @@ class Transition(ABC):
     def law_of(self, weights: Array) -> Law:
         """Return the law with those weights (n,) on the nodes."""
 
-    @abstractmethod
-    def _solve(self, f: Array) -> Array:
-        """Return the solution of (I - P) phi = f of stationary mean 0; f has mean 0."""
+    @property
+    def _pi(self) -> Array:
+        return self.weights
+
+    @property
+    def _h(self) -> float:
+        return self.step
 
     @property
     def stationary(self) -> Law:
@@ -245,35 +178,6 @@ class Transition(ABC):
             If `f` has another shape or is not finite.
         """
         return self.multiplier @ check_columns("f", f, len(self.nodes))
-
-    def stationary_mean(self, f: ArrayLike) -> Array:
-        """Return the stationary mean of values f at the nodes, (n,) or (n, k).
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite.
-        """
-        return self.weights @ check_columns("f", f, len(self.nodes))
-
-    def poisson(self, f: ArrayLike) -> Array:
-        """Return the solution phi of (I - P) phi = h (f - mean f) of stationary mean 0.
-
-        Parameters
-        ----------
-        f : array_like, shape (n,) or (n, k)
-
-        Returns
-        -------
-        ndarray, of the shape of f
-
-        Raises
-        ------
-        ValueError
-            If `f` has another shape or is not finite, or the stationary law is not unique.
-        """
-        values = check_columns("f", f, len(self.nodes))
-        return self._solve(self.step * (values - self.weights @ values))
 
     @overload
     def evolve(self, law: Law, n_steps: int) -> Law: ...

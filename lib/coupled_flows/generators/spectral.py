@@ -216,9 +216,10 @@ class SpectralTransition(Transition):
         """Return the law with those weights (n,) on the nodes."""
         return self.generator.law_of(weights)
 
-    def _solve(self, f: Array) -> Array:
+    def _solve(self, f: Array, lam: float) -> Array:
         n = len(self.nodes)
-        return np.linalg.solve(np.eye(n) - self.matrix + np.outer(np.ones(n), self.weights), f)
+        system = (1 + lam * self.step) * np.eye(n) - self.matrix
+        return np.linalg.solve(system + np.outer(np.ones(n), self.weights), self.step * f)
 
 
 def check_gibbs(generator: SpectralGenerator, off: Array, argument: str) -> None:
