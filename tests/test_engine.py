@@ -170,11 +170,14 @@ def test_a_bar_changes_no_number(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_observer_sees_every_step_once_and_in_order(threads: int) -> None:
-    start = points(WALK, 25_001)
+@pytest.mark.parametrize("walk", [WALK, WALKS["ball"]], ids=["sphere", "circle"])
+@pytest.mark.parametrize("n", [1, 25_000, 25_001])
+def test_an_observer_sees_every_step_once_and_in_order(n: int, walk: Walk, threads: int) -> None:
+    # one block or two, which lie in one piece in memory for one coordinate, else not
+    start = points(walk, n)
     seen: list[tuple[int, Array, Array]] = []
     path = simulate(
-        WALK,
+        walk,
         start,
         5,
         rng(),

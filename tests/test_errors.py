@@ -28,15 +28,19 @@ from coupled_flows import (
     GeodesicWalk,
     Langevin,
     MetropolisWalk,
+    PathSum,
     Potential,
     RetractionWalk,
     Sphere,
     Torus,
+    batch_means,
+    feynman_kac,
     fourier,
     linear,
     quadratic,
     simulate,
     simulate_coupled,
+    time_average,
     zero,
 )
 from coupled_flows.geometry.errors import (
@@ -213,6 +217,60 @@ CASES["simulate_coupled"] = Case(
         **{name: CASES["simulate"].bad[name] for name in ("start", "n_steps", "rng", "threads")},
     },
 )
+common = {name: CASES["simulate"].good[name] for name in ("walk", "start", "rng", "threads")}
+refused = {name: CASES["simulate"].bad[name] for name in ("walk", "start", "rng", "threads")}
+no_observable: Strategy = anything | st.sampled_from(
+    [
+        lambda x: 1.0,
+        lambda x: np.ones(len(x) + 1),
+        lambda x: np.full(len(x), np.nan),
+        lambda x: np.zeros((len(x), 1, 1)),
+    ]
+)
+CASES |= {
+    "PathSum": Case(PathSum, {"g": lambda x, y: x[:, 0]}, {"g": function}),
+    "time_average": Case(
+        time_average,
+        {**common, "f": lambda x: x[:, 0], "n_steps": 3, "burn_in": 2},
+        {**refused, "f": no_observable, "n_steps": at_least_one, "burn_in": count},
+    ),
+    "batch_means": Case(
+        batch_means,
+        {
+            **common,
+            "walk": GeodesicWalk(SPHERE, 1.0),
+            "f": lambda x: x,
+            "n_steps": 60,
+            "batch": 20,
+            "burn_in": 2,
+        },
+        {
+            **refused,
+            "start": refused["start"] | st.just(np.eye(3)[:1]),
+            "f": no_observable,
+            "n_steps": (count | st.sampled_from([0, 20, 40, 61])),
+            "batch": at_least_one | st.sampled_from([7, 30, 60, 61]),
+            "burn_in": count,
+        },
+    ),
+    "feynman_kac": Case(
+        feynman_kac,
+        {
+            **{name: common[name] for name in ("walk", "rng", "threads")},
+            "f": lambda x: x[:, 0],
+            "lam": 1.0,
+            "x": [0.0, 0.6, 0.8],
+            "n_paths": 2,
+        },
+        {
+            **{name: refused[name] for name in ("walk", "rng", "threads")},
+            "f": no_observable | st.just(lambda x: x),
+            "lam": positive | st.floats(max_value=1e-9),
+            "x": refused["start"] | st.just(np.eye(3)),
+            "n_paths": not_an_integer | st.integers(max_value=1),
+        },
+    ),
+}
 MANIFOLDS: list[tuple[Manifold, Any, Any, Any, Strategy, Strategy]] = [
     # manifold, x, y, a tangent vector at x, points off it, vectors that are not tangent at x
     (Euclidean(2), [[0.0, 1.0]], [[2.0, 3.0]], [[1.0, 1.0]], st.nothing(), st.nothing()),
@@ -292,7 +350,7 @@ INNER = {"project", "carry", "move", "shift", "advance", "drive", "acceptance"}
 # these are checks themselves: the name is an argument of theirs
 CHECKS = {"check_points", "check_tangent"}
 # any truth value will do
-FREE = {("simulate", "progress")}
+FREE = {(name, "progress") for name in ("simulate", "time_average", "batch_means")}
 
 
 def arguments(function: Any) -> set[str]:

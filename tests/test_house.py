@@ -55,6 +55,7 @@ CONTRACT = {
     *["zero", "fourier", "linear", "quadratic"],
     *["Langevin", "simulate", "GeodesicWalk", "BoundedWalk", "RetractionWalk"],
     *["MetropolisWalk", "BarkerWalk"],
+    *["PathSum", "time_average", "batch_means", "feynman_kac"],
     *["FourierGenerator", "ZonalGenerator", "GaussianGenerator", "Transition"],
     *["DataWalk", "GraphGenerator"],
     *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],
@@ -324,6 +325,24 @@ CHANCE: dict[str, Callable[[Any], object]] = {
         POINTS,
         1,
         rng,
+    ),
+    "time_average": lambda rng: coupled_flows.time_average(
+        coupled_flows.GeodesicWalk(PROBLEM, 0.1), lambda x: x, POINTS, 2, rng
+    ),
+    "batch_means": lambda rng: (
+        coupled_flows.batch_means(
+            coupled_flows.GeodesicWalk(PROBLEM, 1.0),
+            lambda x: x,
+            np.repeat(POINTS, 3, 0),
+            30,
+            5,
+            rng,
+        ).covariance
+    ),
+    "feynman_kac": lambda rng: (
+        coupled_flows.feynman_kac(
+            coupled_flows.GeodesicWalk(PROBLEM, 1.0), lambda x: x[:, 0], 1.0, POINTS, 2, rng
+        ).value
     ),
     **{
         f"{kind}.step_from": step_of(kind)

@@ -32,9 +32,11 @@ from coupled_flows.measure.laws import GaussianLaw, PointLaw
 from coupled_flows.measure.samples import NoiseFloor, coupled_distance, noise_floor
 from coupled_flows.measure.wasserstein import wasserstein
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
+from coupled_flows.walks.batches import batch_means
 from coupled_flows.walks.coupling import simulate_coupled
 from coupled_flows.walks.engine import simulate
 from coupled_flows.walks.langevin import Langevin
+from coupled_flows.walks.paths import PathSum, feynman_kac, time_average
 from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
 from coupled_flows.walks.steps import BoundedWalk, GeodesicWalk, RetractionWalk
 
@@ -61,6 +63,7 @@ __all__ = [
     "MetropolisWalk",
     "NoiseFloor",
     "Order",
+    "PathSum",
     "PointLaw",
     "Potential",
     "RetractionWalk",
@@ -70,7 +73,9 @@ __all__ = [
     "Transition",
     "ZonalGenerator",
     "ZonalLaw",
+    "batch_means",
     "coupled_distance",
+    "feynman_kac",
     "fit_order",
     "fourier",
     "linear",
@@ -79,6 +84,7 @@ __all__ = [
     "simulate",
     "simulate_coupled",
     "sweep",
+    "time_average",
     "wasserstein",
     "zero",
 ]

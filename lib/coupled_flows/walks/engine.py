@@ -201,7 +201,7 @@ class _Run:
         """Take the steps of all blocks side by side, showing each to the observer."""
         parts = [slice(b * BLOCK, (b + 1) * BLOCK) for b in range(len(self.seeds))]
         blocks = [
-            (np.ascontiguousarray(self.final[:, part]), rng, Workspace())
+            (self.final[:, part].copy(), rng, Workspace())  # moved in place, so no view
             for part, rng in zip(parts, self.generators(), strict=True)
         ]
         here, there = self.final, self.final.copy()
