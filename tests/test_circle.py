@@ -222,3 +222,14 @@ def test_a_point_is_cut_and_refused_when_it_is_used_too_early() -> None:
     assert isinstance(late, CircleLaw)
     # later the modes that were cut are below exp(-81/2) = 3e-18
     np.testing.assert_allclose(late.moments, np.exp(-0.5 * np.arange(9) ** 2), atol=1e-13)
+
+
+def test_waves_are_right_to_a_few_units_each() -> None:
+    k, angle = np.arange(1, 130), np.random.default_rng(4).uniform(0, TURN, (2000, 1))
+    # of 43 bits, so that k t is exact
+    points = np.round(angle * 2.0**40) / 2.0**40
+    exact = np.hstack([np.cos(points * k), np.sin(points * k)])
+    values = free(modes=129).basis(points)
+    # k products, each right to sqrt(5) u, of factors that are right to u
+    assert (np.abs(values[:, 1:] - exact) <= 4 * 2.0**-53 * np.hstack([k, k])).all()
+    assert (values[:, 0] == 1).all()

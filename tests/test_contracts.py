@@ -1,4 +1,4 @@
-"""Bad input, by property, over every public callable of the laws and the generators."""
+"""Bad input, by property, over every public callable of laws, generators and weights."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from coupled_flows import (
     CircleLaw,
     DataWalk,
     DensityLaw,
+    Embedding,
     Estimate,
     Euclidean,
     FourierGenerator,
@@ -27,21 +28,32 @@ from coupled_flows import (
     GaussianLaw,
     GeodesicWalk,
     GraphGenerator,
+    HarmonicGenerator,
+    HarmonicLaw,
+    HebbFlow,
     Langevin,
     NoiseFloor,
     Order,
     PointLaw,
     RingLaw,
+    SangerFlow,
     Sphere,
+    SubspaceFlow,
     Torus,
+    TraceFlow,
     ZonalGenerator,
     ZonalLaw,
     coupled_distance,
     fit_order,
+    fluctuation_covariance,
     fourier,
     linear,
     noise_floor,
+    principal_angles,
     quadratic,
+    slow_weights,
+    stable_rank,
+    step_limit,
     sweep,
     wasserstein,
 )
@@ -105,7 +117,7 @@ no_function: Strategy = st.one_of(
     st.sampled_from([lambda x: 1.0, lambda x: np.ones(len(x) + 1), lambda x: None, lambda x: "a"]),
 )
 
-# -- every public callable of floors 1 and 3, with good arguments and what is bad for each --------
+# -- every public callable of floors 1, 3, 4, with good arguments and what is bad for each --------
 
 
 @dataclass(frozen=True)
@@ -123,9 +135,11 @@ SPHERE = Langevin(Sphere(2), linear([0.0, 0.0, -1.0]))
 SPACE = Langevin(Euclidean(2), quadratic(np.eye(2)))
 FOURIER = FourierGenerator(CIRCLE, 16)
 ZONAL = ZonalGenerator(SPHERE, 16)
+HARMONIC = HarmonicGenerator(SPHERE, 9)
 GAUSSIAN = GaussianGenerator(SPACE)
 ARC = CircleLaw(np.array([1.0, 0.3]))
 CAP = ZonalLaw(np.array([1.0, 0.3]))
+BUMP = HarmonicLaw(np.array([1.0, 0.3, -0.2, 0.1]))
 RINGS = RingLaw(np.array([0.5, -0.5]))
 POINTS = PointLaw(np.array([[0.5], [1.5]]), manifold=Torus(1))
 NORMAL = GaussianLaw(np.zeros(2), np.eye(2))
@@ -272,6 +286,21 @@ CASES: dict[str, Case] = {
         {"density": lambda z: 2 + z, "degree": 8},
         {"density": no_density, "degree": at_least_one},
     ),
+    "HarmonicLaw": Case(
+        HarmonicLaw,
+        {"moments": [1.0, 0.3, 0.0, 0.0]},
+        {
+            "moments": st.sampled_from(
+                [None, "1", {}, [], [0.5], [[1.0]], 1.0, ["1"], [1.0] * 3, [1.0, math.nan, 0, 0]]
+            )
+            | st.just([1.0, 0.5j, 0, 0])
+        },
+    ),
+    "HarmonicLaw.from_density": Case(
+        HarmonicLaw.from_density,
+        {"density": lambda x: 2 + x[:, 0], "degree": 8},
+        {"density": no_density, "degree": at_least_one},
+    ),
     "RingLaw": Case(
         RingLaw,
         {"heights": [0.5, -0.5], "weights": [1.0, 2.0]},
@@ -328,6 +357,15 @@ CASES: dict[str, Case] = {
             "degree": at_least_one | st.sampled_from([1, 2, 5]),
         },
     ),
+    "HarmonicGenerator": Case(
+        HarmonicGenerator,
+        {"langevin": SPHERE, "degree": 12},
+        {
+            "langevin": problems.filter(lambda value: value is not SPHERE)
+            | st.just(Langevin(Sphere(2), linear([0.0, 30.0, 0.0]))),
+            "degree": at_least_one | st.sampled_from([1, 2, 5]),
+        },
+    ),
     "GaussianGenerator": Case(
         GaussianGenerator,
         {"langevin": SPACE},
@@ -357,6 +395,7 @@ CASES: dict[str, Case] = {
 for name, law, where in (
     ("CircleLaw", ARC, [[0.5]]),
     ("ZonalLaw", CAP, [0.5]),
+    ("HarmonicLaw", BUMP, [[0.6, 0.0, 0.8]]),
     ("RingLaw", RINGS, None),
     ("PointLaw", POINTS, None),
     ("GaussianLaw", NORMAL, [[0.5, 0.5]]),
@@ -390,7 +429,11 @@ for name, law, where in (
         CASES[f"{name}.panels"] = Case(
             law.panels, {"cuts": np.array([0.5, 1.0])}, {"cuts": not_an_array | off}
         )
-for name, generator, law in (("FourierGenerator", FOURIER, ARC), ("ZonalGenerator", ZONAL, CAP)):
+for name, generator, law in (
+    ("FourierGenerator", FOURIER, ARC),
+    ("ZonalGenerator", ZONAL, CAP),
+    ("HarmonicGenerator", HARMONIC, BUMP),
+):
     n = len(generator.nodes)
     f = np.ones(n)
     no_values: Strategy = (
@@ -428,7 +471,7 @@ for name, generator, law in (("FourierGenerator", FOURIER, ARC), ("ZonalGenerato
         ),
         f"{name}.law": Case(
             generator.law,
-            {"density": lambda x: np.exp(0 * x).reshape(len(x))},
+            {"density": lambda x: np.ones(len(x))},
             {"density": no_density},
         ),
         f"{name}.weights_of": Case(generator.weights_of, {"law": law}, {"law": no_law}),
@@ -525,12 +568,162 @@ CASES |= {
         },
     ),
 }
+MOMENTS, WEIGHTS = np.diag([2.0, 1.0]), np.array([[0.5, 0.2]])
+no_moments: Strategy = (
+    not_an_array
+    | of_shape((), (2,), (0, 0), (1, 2), (1, 2, 2))
+    | spoilt(MOMENTS)
+    | st.sampled_from([-MOMENTS, np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[0.0, 1.0]] * 2)])
+)
+no_start: Strategy = not_an_array | of_shape((), (2,), (1, 3), (0, 2), (1, 1, 2)) | spoilt(WEIGHTS)
+no_weights: Strategy = (
+    not_an_array | of_shape((), (2,), (1, 3), (0, 2), (1, 1, 3)) | spoilt(WEIGHTS)
+)
+no_times: Strategy = (
+    not_an_array
+    | of_shape((), (0,), (1, 1))
+    | spoilt([0.5, 1.0])
+    | st.sampled_from([[-1.0], [0.5, -1e-300]])
+)
+no_rate: Strategy = (
+    not_negative.filter(lambda value: not isinstance(value, list))
+    | spoilt([0.1])
+    | st.sampled_from([[0.1, -0.1], [[1], [1, 2]]])
+)
+for kind in (HebbFlow, TraceFlow, SubspaceFlow, SangerFlow):
+    name, flow = kind.__name__, kind(MOMENTS, 2.0)
+    solution = {"W0": WEIGHTS, "times": [0.5, 1.0]}
+    no_solution = {"W0": no_start, "times": no_times}
+    CASES |= {
+        name: Case(
+            kind, {"sigma": MOMENTS, "gamma": 2.0}, {"sigma": no_moments, "gamma": positive}
+        ),
+        f"{name}.rhs": Case(flow.rhs, {"W": WEIGHTS}, {"W": no_weights}),
+        f"{name}.solve": Case(flow.solve, solution, no_solution),
+        f"{name}.row_space": Case(
+            flow.row_space, solution, {**no_solution, "W0": no_start | st.just([[0.0, 0.0]])}
+        ),
+        f"{name}.update": Case(
+            flow.update,
+            {"W": WEIGHTS, "eta": 0.1, "steps": 2},
+            {"W": no_weights, "eta": no_rate, "steps": count},
+        ),
+    }
+TRACE, SUBSPACE = TraceFlow(MOMENTS), SubspaceFlow(MOMENTS)
+no_energy: Strategy = no_weights | st.sampled_from([[[0.0, 0.0]], [[1e200, 0.0]]])
+CASES |= {
+    "TraceFlow.closed_form": Case(TRACE.closed_form, solution, no_solution),
+    "TraceFlow.from_hebb": Case(
+        TRACE.from_hebb,
+        {"E": [[[0.5, 0.2]]]},
+        {
+            "E": not_an_array
+            | of_shape((), (2,), (1, 2), (1, 1, 1, 2))
+            | spoilt([[[0.5, 0.2]]])
+            | st.just([[[2.0]], [[1.0]]])
+        },
+    ),
+    "TraceFlow.energy": Case(TRACE.energy, {"W": WEIGHTS}, {"W": no_energy}),
+    "SubspaceFlow.closed_form_gram": Case(SUBSPACE.closed_form_gram, solution, no_solution),
+    "SubspaceFlow.energy": Case(
+        SUBSPACE.energy, {"W": WEIGHTS}, {"W": no_energy | st.just([[1.0, 2.0], [2.0, 4.0]])}
+    ),
+    "step_limit": Case(
+        step_limit,
+        {"sigma": MOMENTS, "W0": WEIGHTS},
+        {"sigma": no_moments | st.just(np.zeros((2, 2))), "W0": no_weights},
+    ),
+    "principal_angles": Case(
+        principal_angles,
+        {"A": WEIGHTS, "B": MOMENTS},
+        {
+            "A": not_an_array | of_shape((), (2,), (0, 2), (1, 1, 2)) | spoilt(WEIGHTS),
+            "B": no_start | st.just([[0.0, 0.0]]),
+        },
+    ),
+    "stable_rank": Case(
+        stable_rank,
+        {"W": WEIGHTS},
+        {
+            "W": not_an_array
+            | of_shape((), (2,), (0, 2), (1, 1, 2))
+            | spoilt(WEIGHTS)
+            | st.just([[0.0, 0.0]])
+        },
+    ),
+}
+one_step = FOURIER.transition(GeodesicWalk(CIRCLE, 0.1))
+no_step: Strategy = anything | st.sampled_from([FOURIER, DATA, GeodesicWalk(CIRCLE, 0.1)])
+no_flow: Strategy = anything | st.sampled_from(["oja", int, np.tanh])
+no_matrix: Strategy = not_an_array | of_shape((2,), (1, 3), (0, 2), (1, 1, 2)) | spoilt([[0.5, 1]])
+no_operator: Strategy = anything | st.sampled_from(["graph", FOURIER])
+# none: the manifold's own
+no_embedding: Strategy = anything.filter(lambda value: value is not None) | st.sampled_from(
+    [np.cos, *(Embedding(value, np.cos) for value in (np.sum, np.ravel, np.sqrt))]
+)
+CASES |= {
+    "slow_weights": Case(
+        slow_weights,
+        {
+            "transition": one_step,
+            "flow": "trace",
+            "W0": [[0.5, 1.0]],
+            "eps": 0.5,
+            "time": 0.1,
+            "start": [[0.5], [1.5]],
+            "rng": RNG,
+            "gamma": 1.0,
+            "every": 1,
+            "embedding": None,
+            "poisson": "walk",
+            "threads": 1,
+        },
+        {
+            "transition": no_step,
+            "flow": no_flow,
+            "W0": no_matrix,
+            "eps": positive | st.just(0.3),
+            "time": positive | st.sampled_from([0.01, 0.12, 1e300]),
+            "start": points | st.sampled_from([[[7.0], [0.0]], [[1.0]]]),
+            "rng": random,
+            "gamma": positive,
+            "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+            "embedding": no_embedding,
+            "poisson": no_operator,
+            "threads": at_least_one.filter(lambda value: value is not None),
+        },
+    ),
+    "fluctuation_covariance": Case(
+        fluctuation_covariance,
+        {
+            "transition": one_step,
+            "flow": "trace",
+            "W0": [[0.5, 1.0]],
+            "times": [1.0],
+            "gamma": 1.0,
+            "embedding": None,
+            "poisson": "walk",
+        },
+        {
+            "transition": no_step,
+            "flow": no_flow,
+            "W0": no_matrix,
+            "times": not_an_array | st.sampled_from([[], [-1.0], [math.nan], [[1.0]]]),
+            "gamma": positive,
+            "embedding": no_embedding,
+            "poisson": no_operator,
+        },
+    ),
+}
 # made by the library, not by its users; or building blocks whose arguments are checked above
 MADE = {"Transition", "Order"}
 INNER = {"basis", "expected_basis", "values", "gaussian", "in_frame", "atoms", "quadrature"}
-INNER |= {"solve", "deflated"}
+INNER |= {"deflated", "drift", "derivative", "decay", "exponents", "columns"}
+INNER |= {"check_weights", "check_start"}
+# the graph's solver, which its walk and its generator check for
+MADE |= {"DataWalk.solve"}
 # any truth value will do
-FREE = {("sweep", "progress")}
+FREE = {("sweep", "progress"), ("slow_weights", "progress")}
 
 
 def arguments(function: Any) -> set[str]:
@@ -538,19 +731,20 @@ def arguments(function: Any) -> set[str]:
 
 
 def public_arguments() -> set[tuple[str, str]]:
-    """Every argument of every public callable of the two floors."""
+    """Every argument of every public callable of the three floors."""
     found: set[tuple[str, str]] = set()
     for name, thing in vars(coupled_flows).items():
         home = getattr(thing, "__module__", "")
-        if not re.match(r"coupled_flows\.(measure|generators)\.", home) or name in MADE:
+        if not re.match(r"coupled_flows\.(measure|generators|weights)\.", home) or name in MADE:
             continue
         found |= {(name, argument) for argument in arguments(thing)}
         if inspect.isclass(thing):
             for method, code in inspect.getmembers(
                 thing, lambda code: inspect.isfunction(code) or inspect.ismethod(code)
             ):
-                if not method.startswith("_") and method not in INNER:
-                    found |= {(f"{name}.{method}", argument) for argument in arguments(code)}
+                whole = f"{name}.{method}"
+                if not method.startswith("_") and method not in INNER and whole not in MADE:
+                    found |= {(whole, argument) for argument in arguments(code)}
     return found - FREE
 
 

@@ -57,8 +57,12 @@ CONTRACT = {
     *["MetropolisWalk", "BarkerWalk"],
     *["PathSum", "time_average", "batch_means", "feynman_kac"],
     *["FourierGenerator", "ZonalGenerator", "GaussianGenerator", "Transition"],
+    *["HarmonicGenerator", "HarmonicLaw"],
     *["DataWalk", "GraphGenerator"],
+    *["HebbFlow", "TraceFlow", "SubspaceFlow", "SangerFlow"],
+    *["principal_angles", "stable_rank"],
     *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],
+    *["slow_weights", "fluctuation_covariance"],
     *["PointLaw", "GaussianLaw", "wasserstein", "noise_floor", "Estimate", "fit_order", "sweep"],
 }
 
@@ -344,6 +348,16 @@ CHANCE: dict[str, Callable[[Any], object]] = {
             coupled_flows.GeodesicWalk(PROBLEM, 1.0), lambda x: x[:, 0], 1.0, POINTS, 2, rng
         ).value
     ),
+    "slow_weights": lambda rng: (
+        coupled_flows.slow_weights(
+            FourierGenerator(on_the_circle := Langevin(Torus(1), zero()), 4).transition(
+                coupled_flows.GeodesicWalk(on_the_circle, 0.1)
+            ),
+            "trace",
+            np.eye(2),
+            *(1.0, 0.2, np.ones((2, 1)), rng),
+        ).weights
+    ),
     **{
         f"{kind}.step_from": step_of(kind)
         for kind in (
@@ -370,6 +384,9 @@ CHANCE: dict[str, Callable[[Any], object]] = {
     ).sample(3, rng),
     "CircleLaw.sample": lambda rng: on_circle().sample(3, rng),
     "ZonalLaw.sample": lambda rng: on_sphere().sample(3, rng),
+    "HarmonicLaw.sample": lambda rng: coupled_flows.HarmonicLaw.from_density(
+        lambda x: 1 + x[:, 0], 2
+    ).sample(3, rng),
     "noise_floor": lambda rng: noise_floor(on_circle(), 5, rng, repeats=2).value,
 }
 # the engine's inner loop: it hands a checked generator on

@@ -12,6 +12,7 @@ from coupled_flows.generators.circle import FourierGenerator
 from coupled_flows.generators.data import DataWalk
 from coupled_flows.generators.gaussian import GaussianGenerator
 from coupled_flows.generators.graph import GraphGenerator
+from coupled_flows.generators.harmonic import HarmonicGenerator
 from coupled_flows.generators.operators import Transition
 from coupled_flows.generators.zonal import ZonalGenerator
 from coupled_flows.geometry.errors import DivergenceError
@@ -28,6 +29,8 @@ from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.convergence import Order, fit_order, sweep
 from coupled_flows.measure.density import DensityLaw
 from coupled_flows.measure.estimates import Estimate
+from coupled_flows.measure.features import principal_angles, stable_rank
+from coupled_flows.measure.harmonic import HarmonicLaw
 from coupled_flows.measure.laws import GaussianLaw, PointLaw
 from coupled_flows.measure.samples import NoiseFloor, coupled_distance, noise_floor
 from coupled_flows.measure.wasserstein import wasserstein
@@ -39,6 +42,10 @@ from coupled_flows.walks.langevin import Langevin
 from coupled_flows.walks.paths import PathSum, feynman_kac, time_average
 from coupled_flows.walks.reversible import BarkerWalk, MetropolisWalk
 from coupled_flows.walks.steps import BoundedWalk, GeodesicWalk, RetractionWalk
+from coupled_flows.weights.averaging import slow_weights
+from coupled_flows.weights.flows import HebbFlow, SangerFlow, SubspaceFlow, TraceFlow
+from coupled_flows.weights.fluctuation import fluctuation_covariance
+from coupled_flows.weights.stability import step_limit
 
 __version__ = "0.1.0"
 
@@ -58,6 +65,9 @@ __all__ = [
     "GaussianLaw",
     "GeodesicWalk",
     "GraphGenerator",
+    "HarmonicGenerator",
+    "HarmonicLaw",
+    "HebbFlow",
     "Langevin",
     "Ledger",
     "MetropolisWalk",
@@ -68,8 +78,11 @@ __all__ = [
     "Potential",
     "RetractionWalk",
     "RingLaw",
+    "SangerFlow",
     "Sphere",
+    "SubspaceFlow",
     "Torus",
+    "TraceFlow",
     "Transition",
     "ZonalGenerator",
     "ZonalLaw",
@@ -77,12 +90,17 @@ __all__ = [
     "coupled_distance",
     "feynman_kac",
     "fit_order",
+    "fluctuation_covariance",
     "fourier",
     "linear",
     "noise_floor",
+    "principal_angles",
     "quadratic",
     "simulate",
     "simulate_coupled",
+    "slow_weights",
+    "stable_rank",
+    "step_limit",
     "sweep",
     "time_average",
     "wasserstein",
