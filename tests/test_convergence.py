@@ -32,7 +32,7 @@ def test_a_power_law_has_its_order(slope: float, constant: float, ratios: list[f
     assert order.low <= order.slope <= order.high
     assert order.high - order.low < 2e-13
     assert order.constant == pytest.approx(constant, rel=1e-12)
-    np.testing.assert_allclose(order.local, slope, atol=1e-13)
+    np.testing.assert_allclose(order.local, slope, rtol=0, atol=1e-13)
 
 
 @given(errors=st.lists(st.floats(1e-6, 1e3), min_size=6, max_size=6))

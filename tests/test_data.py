@@ -177,7 +177,9 @@ def test_it_does_not_see_where_the_points_lie_or_how_they_are_numbered(
     # before
     noise = 4000 * U + 40 * 3 * 16 * dim * U / math.sqrt(eps)
     both = np.ix_(order, order)
-    np.testing.assert_allclose(other.matrix.toarray(), walk.matrix.toarray()[both], atol=noise)
+    np.testing.assert_allclose(
+        other.matrix.toarray(), walk.matrix.toarray()[both], rtol=0, atol=noise
+    )
     np.testing.assert_allclose(other.weights, walk.weights[order], rtol=noise)
     np.testing.assert_allclose(other.kernel_sums, walk.kernel_sums[order], rtol=noise)
     assert other.neglected == pytest.approx(walk.neglected, rel=100 * noise, abs=noise)
@@ -238,16 +240,16 @@ def test_on_the_circle_it_is_a_convolution(alpha: float) -> None:
     step = (np.arange(n)[None, :] - np.arange(n)[:, None]) % n
     # angles are right to 8 u, squares of distances to 32 u, over 4 eps
     noise = (32 / (4 * eps) + 100) * U
-    np.testing.assert_allclose(walk.matrix.toarray(), row[step], atol=noise)
+    np.testing.assert_allclose(walk.matrix.toarray(), row[step], rtol=0, atol=noise)
     np.testing.assert_allclose(walk.weights, 1 / n, rtol=noise)
     angle = 2 * np.pi * np.arange(n) / n
     for k in (1, 2, 7):
         wave = np.column_stack([np.cos(k * angle), np.sin(k * angle)])
         factor = row @ np.cos(k * angle)
-        np.testing.assert_allclose(walk.apply(wave), factor * wave, atol=n * noise)
+        np.testing.assert_allclose(walk.apply(wave), factor * wave, rtol=0, atol=n * noise)
         # (I - P) phi = eps wave; the residual is demanded to 1e-13, over the gap
         expected = eps * wave / (1 - factor)
-        np.testing.assert_allclose(walk.poisson(wave), expected, atol=1e-11)
+        np.testing.assert_allclose(walk.poisson(wave), expected, rtol=0, atol=1e-11)
 
 
 # -- the transition --------------------------------------------------------------------------------
@@ -265,7 +267,7 @@ def test_the_poisson_equation_is_solved(offset: float) -> None:
     # residuals of 1e-13 in the mean over the law, over its root at the rarest point; the offset is
     # rounded away to u of it
     noise = 1e-13 / math.sqrt(WALK.weights.min()) + 4 * abs(offset) * U
-    np.testing.assert_allclose(left, right, atol=noise)
+    np.testing.assert_allclose(left, right, rtol=0, atol=noise)
     assert np.abs(WALK.stationary_mean(phi)).max() < 1e-13
 
 
@@ -286,7 +288,7 @@ def test_n_steps_are_the_matrix_to_the_power_n() -> None:
         weights = weights @ power
         found = weights_in(law)
         # 12 steps of sums of 120 terms
-        np.testing.assert_allclose(found, weights, atol=12 * 120 * U * weights.max())
+        np.testing.assert_allclose(found, weights, rtol=0, atol=12 * 120 * U * weights.max())
         assert found.sum() == pytest.approx(1, abs=120 * U)
         assert law.manifold == Euclidean(3)
         assert isinstance(law, PointLaw)
@@ -412,7 +414,9 @@ def test_loose_pieces_are_served_right_or_refused(apart: float) -> None:
     right = root * (f - walk.stationary_mean(f)) * walk.step
     expected = (frame[:, 1:] / rates[1:]) @ (frame[:, 1:].T @ right) / root
     # rounding of I - P, some 100 u, over the gap, in both
-    np.testing.assert_allclose(phi, expected, atol=100 * U / rates[1] * np.abs(expected).max())
+    np.testing.assert_allclose(
+        phi, expected, rtol=0, atol=100 * U / rates[1] * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize(("n", "cutoff"), [(2, math.inf), (30, math.inf), (30, 40.0), (30, 2.0)])

@@ -360,7 +360,7 @@ def test_a_sum_goes_on_over_several_calls() -> None:
     # of differences of angles the turns are left
     turns = (end - start - sums.total) / (2 * np.pi)
     assert sums.total.shape == (50, 1)
-    np.testing.assert_allclose(turns, 0, atol=7 * 20 * UNIT)
+    np.testing.assert_allclose(turns, 0, rtol=0, atol=7 * 20 * UNIT)
     for other in (start[:7], np.ones((51, 1))):
         with pytest.raises(ValueError, match=r"must keep its shape \(50, 1\); got shape"):
             simulate(WALK, other, 1, one, observe=sums)

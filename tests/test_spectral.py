@@ -79,10 +79,12 @@ def test_interpolation_is_exact_for_the_basis(generator: SpectralGenerator) -> N
     else:
         f, g = generator.nodes[:, 2] ** 20, x[:, 2] ** 20
     # 65 terms, with phases 32 t good to 32 * 1e-15
-    np.testing.assert_allclose(generator.interpolate(f, x), g, atol=65 * 32e-15)
-    np.testing.assert_allclose(generator.interpolate(f, generator.nodes), f, atol=65 * 32e-15)
+    np.testing.assert_allclose(generator.interpolate(f, x), g, rtol=0, atol=65 * 32e-15)
+    np.testing.assert_allclose(
+        generator.interpolate(f, generator.nodes), f, rtol=0, atol=65 * 32e-15
+    )
     both = generator.interpolate(np.column_stack([f, 2 * f]), x)
-    np.testing.assert_allclose(both[:, 1], 2 * both[:, 0], atol=1e-12)
+    np.testing.assert_allclose(both[:, 1], 2 * both[:, 0], rtol=0, atol=1e-12)
 
 
 @each
@@ -90,7 +92,7 @@ def test_laws_become_weights_and_come_back(generator: SpectralGenerator) -> None
     law = density(generator)
     weights = generator.weights_of(law)
     # rounding of sums of 65 terms
-    np.testing.assert_allclose(moments(generator.law_of(weights)), moments(law), atol=1e-14)
+    np.testing.assert_allclose(moments(generator.law_of(weights)), moments(law), rtol=0, atol=1e-14)
     assert weights.sum() == pytest.approx(1, abs=1e-14)
     # weights integrate what is resolved
     f = np.cos(generator.nodes[:, -1])
@@ -112,7 +114,9 @@ def test_evolution_is_a_semigroup(generator: SpectralGenerator, s: float, t: flo
     law = density(generator)
     twice = generator.evolve(generator.evolve(law, s), t)
     # two changes of basis, orthogonal to 1e-14, roots of mass down to exp(-2)
-    np.testing.assert_allclose(moments(twice), moments(generator.evolve(law, s + t)), atol=1e-12)
+    np.testing.assert_allclose(
+        moments(twice), moments(generator.evolve(law, s + t)), rtol=0, atol=1e-12
+    )
 
 
 @each
@@ -136,7 +140,7 @@ def test_evolution_keeps_mass(generator: SpectralGenerator, time: float) -> None
 @each
 def test_pi_stays(generator: SpectralGenerator) -> None:
     pi = generator.stationary
-    np.testing.assert_allclose(moments(generator.evolve(pi, 2.0)), moments(pi), atol=1e-13)
+    np.testing.assert_allclose(moments(generator.evolve(pi, 2.0)), moments(pi), rtol=0, atol=1e-13)
 
 
 @each
@@ -162,19 +166,23 @@ def test_transitions_keep_mass_and_a_stationary_law(
     transition = generator.transition(make(kind, generator.langevin, 0.1))
     n = len(generator.nodes)
     # rows of 65 products of 65 terms
-    np.testing.assert_allclose(transition.matrix.sum(axis=1), np.ones(n), atol=65 * 65 * 2**-53)
-    np.testing.assert_allclose(transition.apply(np.ones(n)), np.ones(n), atol=65 * 65 * 2**-53)
+    np.testing.assert_allclose(
+        transition.matrix.sum(axis=1), np.ones(n), rtol=0, atol=65 * 65 * 2**-53
+    )
+    np.testing.assert_allclose(
+        transition.apply(np.ones(n)), np.ones(n), rtol=0, atol=65 * 65 * 2**-53
+    )
     weights = transition.weights
     assert weights.sum() == pytest.approx(1, abs=1e-12)
     # a linear system of condition 1/(0.1 gap) < 100
-    np.testing.assert_allclose(weights @ transition.matrix, weights, atol=1e-13)
+    np.testing.assert_allclose(weights @ transition.matrix, weights, rtol=0, atol=1e-13)
     f = np.sin(generator.nodes[:, -1])
     assert transition.stationary_mean(transition.apply(f)) == pytest.approx(
         transition.stationary_mean(f), abs=1e-13
     )
     late = transition.evolve(density(generator), 1000)
     # 1000 steps of 0.1 leave exp(-100 gap)
-    np.testing.assert_allclose(moments(late), moments(transition.stationary), atol=1e-12)
+    np.testing.assert_allclose(moments(late), moments(transition.stationary), rtol=0, atol=1e-12)
 
 
 @each
@@ -186,7 +194,7 @@ def test_the_walks_poisson_equation(generator: SpectralGenerator, kind: str) -> 
     phi = transition.poisson(f)
     # a linear system of condition 1/(h gap) < 100
     np.testing.assert_allclose(
-        phi - transition.apply(phi), h * (f - transition.stationary_mean(f)), atol=1e-13
+        phi - transition.apply(phi), h * (f - transition.stationary_mean(f)), rtol=0, atol=1e-13
     )
     assert abs(transition.stationary_mean(phi)) < 1e-12
     # the sum over steps is the other solution: h sum_k P^k (f - pi f)
@@ -195,9 +203,9 @@ def test_the_walks_poisson_equation(generator: SpectralGenerator, kind: str) -> 
     for _ in range(4000):
         total += term
         term = transition.apply(term)
-    np.testing.assert_allclose(phi, total, atol=1e-10)
+    np.testing.assert_allclose(phi, total, rtol=0, atol=1e-10)
     both = transition.poisson(np.column_stack([f, 2 * f + 1]))
-    np.testing.assert_allclose(both, np.column_stack([phi, 2 * phi]), atol=1e-12)
+    np.testing.assert_allclose(both, np.column_stack([phi, 2 * phi]), rtol=0, atol=1e-12)
 
 
 @each
@@ -221,8 +229,12 @@ def test_steps_add_up(generator: SpectralGenerator, kind: str) -> None:
     path = transition.evolve(start, 6, every=2)
     assert len(path) == 4
     assert path[0] is start
-    np.testing.assert_allclose(moments(path[3]), moments(transition.evolve(start, 6)), atol=1e-15)
-    np.testing.assert_allclose(moments(transition.evolve(path[1], 4)), moments(path[3]), atol=1e-13)
+    np.testing.assert_allclose(
+        moments(path[3]), moments(transition.evolve(start, 6)), rtol=0, atol=1e-15
+    )
+    np.testing.assert_allclose(
+        moments(transition.evolve(path[1], 4)), moments(path[3]), rtol=0, atol=1e-13
+    )
     np.testing.assert_array_equal(moments(generator.evolve_walk(walk, start, 6)), moments(path[3]))
     assert transition.evolve(start, 0) is start
     # many small steps: P_h^n f is the mean under the law, both ways
