@@ -427,3 +427,12 @@ def test_chance_is_used_and_repeats_with_its_seed(name: str) -> None:
     first, again, other = (CHANCE[name](np.random.default_rng(seed)) for seed in (1, 1, 4))
     assert np.array_equal(first, again)  # type: ignore[arg-type]
     assert not np.array_equal(first, other)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda p: p.name)
+def test_no_relative_tolerance_hides_beside_an_absolute_one(path: Path) -> None:
+    # NumPy's default is 1e-7, whatever `atol` says
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("assert_allclose"):
+            named = {keyword.arg for keyword in node.keywords}
+            assert "atol" not in named or "rtol" in named, ast.unparse(node)

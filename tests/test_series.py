@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_a_gauss_legendre_rule_is_exact_up_to_its_degree(order: int) -> None:
 @pytest.mark.parametrize("order", [5, 31, 101])
 def test_gauss_legendre_weights_keep_their_digits_near_the_ends(order: int) -> None:
     nodes, weights = gauss_legendre(order)
-    x = nodes.astype(np.longdouble)  # Newton's method, with three digits more
+    x: Any = nodes.astype(np.longdouble)  # Newton's method, with three digits more
     for _ in range(4):
         before, here = np.ones_like(x), x.copy()
         for k in range(1, order):
