@@ -1,6 +1,7 @@
 """Run the benchmarks, print their tables, write them to _build/bench/report.md.
 
-python -m benchmarks [walks] [laws] [data] [build] [--rounds 5] [--walkers 100000] [--no-peers]
+python -m benchmarks [walks] [laws] [data] [poisson] [build]
+                     [--rounds 5] [--walkers 100000] [--no-peers]
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import build, data, laws, walks
+from benchmarks import build, data, laws, poisson, walks
 from benchmarks.report import PARTS, Result, write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +58,8 @@ def _run(part: str, options: argparse.Namespace) -> Result:
         return laws.run(options.rounds)
     if part == "data":
         return data.run(options.rounds, not options.no_peers)
+    if part == "poisson":
+        return poisson.run(options.rounds)
     return build.run(ROOT, options.rounds)
 
 

@@ -16,6 +16,7 @@ PARTS = {
     "walks": "Walk speed",
     "laws": "The law's error, noise-free and from samples",
     "data": "The data walk, against radius graphs",
+    "poisson": "The Poisson equation on the sphere, and finite elements against pyamg alone",
     "build": "Build times",
 }
 

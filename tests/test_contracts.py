@@ -32,9 +32,11 @@ from coupled_flows import (
     HarmonicLaw,
     HebbFlow,
     Langevin,
+    MeshGenerator,
     NoiseFloor,
     Order,
     PointLaw,
+    Potential,
     RingLaw,
     SangerFlow,
     Sphere,
@@ -47,6 +49,7 @@ from coupled_flows import (
     fit_order,
     fluctuation_covariance,
     fourier,
+    icosphere,
     linear,
     noise_floor,
     principal_angles,
@@ -145,6 +148,8 @@ POINTS = PointLaw(np.array([[0.5], [1.5]]), manifold=Torus(1))
 NORMAL = GaussianLaw(np.zeros(2), np.eye(2))
 DATA = DataWalk(np.cos(np.arange(6.0))[:, None], 0.5)
 GRAPH = GraphGenerator(DATA)
+BALL, FACES = icosphere(0)
+MESH = MeshGenerator(BALL, FACES, linear([0.0, 0.0, -1.0]))
 UNRESOLVED = CircleLaw(np.array([1.0, 0.9, 0.9]))
 problems: Strategy = st.one_of(
     anything, st.sampled_from([Langevin, Sphere(2), SPHERE, CIRCLE, SPACE])
@@ -391,6 +396,33 @@ CASES: dict[str, Case] = {
         {"walk": DATA},
         {"walk": anything | st.sampled_from([DataWalk, GRAPH, DATA.matrix, DATA.points])},
     ),
+    "MeshGenerator": Case(
+        MeshGenerator,
+        {"vertices": BALL, "triangles": FACES, "potential": quadratic(np.eye(3)), "beta": 1.0},
+        {
+            "vertices": not_an_array
+            | of_shape((), (12,), (12, 2), (11, 3), (13, 3), (0, 3))
+            | spoilt(BALL)
+            | st.sampled_from([0 * BALL, 1e200 * BALL, 1e-200 * BALL]),
+            "triangles": not_an_array
+            | st.sampled_from(
+                [
+                    *[FACES[1:], FACES[:, :2], FACES[0], FACES + 1, FACES - 1, FACES * 1.0],
+                    *[FACES > 3, np.zeros_like(FACES), np.tile(FACES, (2, 1)), FACES[:0]],
+                    np.concatenate([FACES[:1, ::-1], FACES[1:]]),
+                ]
+            ),
+            "potential": anything
+            | st.sampled_from(
+                [
+                    *[linear, SPHERE, linear([0.0, 0.0, 100.0])],
+                    Potential(lambda x: x, np.sin),
+                    Potential(lambda x: np.full(len(x), math.nan), np.sin),
+                ]
+            ),
+            "beta": positive,
+        },
+    ),
 }
 for name, law, where in (
     ("CircleLaw", ARC, [[0.5]]),
@@ -542,6 +574,18 @@ CASES |= {
     ),
     "GraphGenerator.eigenfunctions": Case(
         GRAPH.eigenfunctions, {"count": 2}, {"count": at_least_one | st.just(7)}
+    ),
+}
+f = np.arange(12.0)
+no_values = not_an_array | of_shape((), (13,), (11, 1), (12, 1, 1), (1,)) | spoilt(f)
+for method in ("apply", "poisson", "stationary_mean", "asymptotic_covariance"):
+    CASES[f"MeshGenerator.{method}"] = Case(getattr(MESH, method), {"f": f}, {"f": no_values})
+CASES |= {
+    "MeshGenerator.resolvent": Case(
+        MESH.resolvent, {"f": f, "lam": 1.0}, {"f": no_values, "lam": positive}
+    ),
+    "MeshGenerator.eigenfunctions": Case(
+        MESH.eigenfunctions, {"count": 2}, {"count": at_least_one | st.just(13)}
     ),
 }
 euler = GeodesicWalk(SPACE, 0.1)

@@ -36,11 +36,13 @@ from coupled_flows import (
     batch_means,
     feynman_kac,
     fourier,
+    icosphere,
     linear,
     quadratic,
     simulate,
     simulate_coupled,
     time_average,
+    torus_mesh,
     zero,
 )
 from coupled_flows.geometry.errors import (
@@ -159,6 +161,18 @@ CASES: dict[str, Case] = {
             "matrix": not_an_array
             | spoilt(np.eye(2))
             | st.sampled_from([np.ones(2), np.ones((2, 3)), [[0.0, 1.0], [2.0, 0.0]]])
+        },
+    ),
+    "icosphere": Case(icosphere, {"level": 1}, {"level": count | st.integers(min_value=11)}),
+    "torus_mesh": Case(
+        torus_mesh,
+        {"n": 4, "m": 3, "radii": (2.0, 1.0)},
+        {
+            "n": count | st.integers(max_value=2),
+            "m": count | st.integers(max_value=2),
+            "radii": not_an_array
+            | spoilt([2.0, 1.0])
+            | st.sampled_from([(1.0, 2.0), (1.0, 0.0), (1.0, 1.0), (3.0, 2.0, 1.0), 2.0]),
         },
     ),
     "fourier": Case(fourier, {"cos": {1: 1.0}, "sin": {2: 1.0}}, {"cos": terms, "sin": terms}),

@@ -48,7 +48,7 @@ LONGEST = 320
 # what only display may import
 PICTURES = {"matplotlib", "ipywidgets", "IPython"}
 # what the wheel of the library alone brings
-WHEEL = {"numpy", "scipy", "ot", "sklearn"}
+WHEEL = {"numpy", "scipy", "ot", "sklearn", "pyamg"}
 # the contract of the architecture, as far as it is built
 CONTRACT = {
     *["Euclidean", "Torus", "Sphere", "Potential", "Embedding", "DivergenceError"],
@@ -58,7 +58,7 @@ CONTRACT = {
     *["PathSum", "time_average", "batch_means", "feynman_kac"],
     *["FourierGenerator", "ZonalGenerator", "GaussianGenerator", "Transition"],
     *["HarmonicGenerator", "HarmonicLaw"],
-    *["DataWalk", "GraphGenerator"],
+    *["DataWalk", "GraphGenerator", "MeshGenerator", "icosphere", "torus_mesh"],
     *["HebbFlow", "TraceFlow", "SubspaceFlow", "SangerFlow"],
     *["principal_angles", "stable_rank"],
     *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],

@@ -13,6 +13,7 @@ from coupled_flows.generators.data import DataWalk
 from coupled_flows.generators.gaussian import GaussianGenerator
 from coupled_flows.generators.graph import GraphGenerator
 from coupled_flows.generators.harmonic import HarmonicGenerator
+from coupled_flows.generators.mesh import MeshGenerator
 from coupled_flows.generators.operators import Transition
 from coupled_flows.generators.zonal import ZonalGenerator
 from coupled_flows.geometry.errors import DivergenceError
@@ -25,6 +26,7 @@ from coupled_flows.geometry.potentials import (
     quadratic,
     zero,
 )
+from coupled_flows.geometry.surfaces import icosphere, torus_mesh
 from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.convergence import Order, fit_order, sweep
 from coupled_flows.measure.density import DensityLaw
@@ -70,6 +72,7 @@ __all__ = [
     "HebbFlow",
     "Langevin",
     "Ledger",
+    "MeshGenerator",
     "MetropolisWalk",
     "NoiseFloor",
     "Order",
@@ -92,6 +95,7 @@ __all__ = [
     "fit_order",
     "fluctuation_covariance",
     "fourier",
+    "icosphere",
     "linear",
     "noise_floor",
     "principal_angles",
@@ -103,6 +107,7 @@ __all__ = [
     "step_limit",
     "sweep",
     "time_average",
+    "torus_mesh",
     "wasserstein",
     "zero",
 ]
