@@ -19,12 +19,14 @@ from benchmarks.clock import Contestant, Reading, Spread, interleave, ratio, tim
 from benchmarks.report import Result, spread, table, verdict
 from coupled_flows import (
     DataWalk,
+    GeodesicWalk,
     GraphGenerator,
     HarmonicGenerator,
     Langevin,
     MeshGenerator,
     Sphere,
     ZonalGenerator,
+    feynman_kac,
     fit_order,
     icosphere,
     zero,
@@ -35,6 +37,9 @@ DEGREE, ORDER = 6, 3
 RATE = DEGREE * (DEGREE + 1)
 DEGREES, ALL_DEGREES = (8, 32, 128), (8, 16, 24)
 LEVELS, POINTS = (4, 5, 6, 7), (2_500, 10_000)
+# paths, and the step of their walk
+PATHS = ((1_000, 2e-3), (16_000, 5e-4))
+LAM, THERE = 10.0, np.array([[0.6, 0.0, 0.8]])
 # 10 242, 40 962 and 163 842 unknowns
 LARGE = (5, 6, 7)
 TIMES, GROWTH = 1.5, 1.15
@@ -47,7 +52,9 @@ INTRODUCTION = """\
 -Lap phi = f on S^2 with f = Y_{6,3} (Y_{6,0} for the zonal generator), phi = f/42; float64, one
 thread. *Seconds*: from the problem (the vertices and triangles, the points) to phi, everything in
 between made anew; making the mesh or the points is not timed. *Error*: |phi - f/42|/|f/42| in
-L2(pi) at the nodes. Graphs stand on a Fibonacci lattice, alpha = 1, eps = 8 pi/n."""
+L2(pi) at the nodes. Graphs stand on a Fibonacci lattice, alpha = 1, eps = 8 pi/n. Paths give the
+resolvent at one point only, u = f/52 for lam = 10: |u - f/52| there over the norm of f/52, the
+largest of the rounds; chance leaves 3/sqrt(n) with n paths, the step h some 40 h."""
 
 AGAINST = """\
 `MeshGenerator(vertices, triangles, zero()).poisson(f)`, which checks the surface, assembles, sets
@@ -90,6 +97,7 @@ def run(rounds: int) -> Result:
         *[harmonic(degree) for degree in ALL_DEGREES],
         *[mesh(level) for level in LEVELS],
         *[graph(n) for n in POINTS],
+        *[paths(n, h) for n, h in PATHS],
     ]
     print("  error against time", flush=True)
     readings = _side_by_side(first, rounds)
@@ -111,6 +119,12 @@ def degree_six(x: Array, order: int = ORDER) -> Array:
     """Return the real spherical harmonic of degree 6 at points of S^2."""
     polar, azimuth = np.arccos(np.clip(x[:, 2], -1, 1)), np.arctan2(x[:, 1], x[:, 0])
     return math.sqrt(2) * sph_harm_y(DEGREE, order, polar, azimuth).real
+
+
+def _polynomial(x: Array) -> Array:
+    """Return a multiple of the same for the order 3, fast."""
+    x, y, z = x.T
+    return (x * x - 3 * y * y) * x * (11 * z * z - 3) * z
 
 
 def _error(phi: Array, f: Array, mass: Array) -> float:
@@ -173,6 +187,27 @@ def graph(n: int) -> Solver:
         lambda: GraphGenerator(DataWalk(points, eps, alpha=1.0)).poisson(f),
         lambda phi: _error(phi, f, np.full(n, 1 / n)),
         RATE * eps,  # twice the bias
+    )
+
+
+def paths(n: int, h: float) -> Solver:
+    """Return the resolvent at a point, by Feynman-Kac."""
+    walk, rng = GeodesicWalk(Langevin(Sphere(2), zero()), h), np.random.default_rng(20260417)
+    scale = float(degree_six(THERE)[0]) / float(_polynomial(THERE)[0])
+    u = degree_six(THERE) / (RATE + LAM)
+    size = 1 / math.sqrt(4 * math.pi) / (RATE + LAM)
+
+    def solve() -> Array:
+        found = feynman_kac(walk, _polynomial, LAM, THERE, n, rng, threads=1)
+        return np.array([scale * found.value])
+
+    return Solver(
+        f"`feynman_kac`, {n} paths, h = {h:g}",
+        1,
+        solve,
+        lambda found: float(np.abs(found - u)[0]) / size,
+        # five standard errors by the asymptotic variance, which is an upper bound; twice the bias
+        5 * math.sqrt(1.5 / (RATE * LAM * n)) * (RATE + LAM) + 2 * RATE * h,
     )
 
 

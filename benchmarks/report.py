@@ -17,6 +17,7 @@ PARTS = {
     "laws": "The law's error, noise-free and from samples",
     "data": "The data walk, against radius graphs",
     "poisson": "The Poisson equation on the sphere, and finite elements against pyamg alone",
+    "weights": "Weight flows against solve_ivp, and slow weights against their walk alone",
     "build": "Build times",
 }
 

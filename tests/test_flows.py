@@ -23,7 +23,7 @@ from coupled_flows import (
     step_limit,
 )
 from coupled_flows.geometry.errors import Array
-from coupled_flows.weights.flow import WeightFlow
+from coupled_flows.weights.flow import WeightFlow, product
 
 UNIT = 2.0**-53
 KINDS: list[type[WeightFlow]] = [HebbFlow, TraceFlow, SubspaceFlow, SangerFlow]
@@ -106,6 +106,27 @@ def test_the_drift_is_its_formula_for_many_weights_at_once(kind: type[WeightFlow
         rtol=0,
         atol=1e-13,
     )
+
+
+@every_kind
+@pytest.mark.parametrize("shape", [(6, 4, 4), (5, 1, 4, 4), (5, 6, 4, 4), (4, 4)])
+def test_the_order_in_memory_does_not_matter(
+    kind: type[WeightFlow], shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(3)
+    W, V = rng.standard_normal((2, 6, 3, 4))
+    any_matrix = rng.standard_normal(shape)
+    S = any_matrix + np.swapaxes(any_matrix, -1, -2)
+    # the same numbers, each entry's side by side
+    dense = [np.moveaxis(np.moveaxis(each, 0, -1).copy(), -1, 0) for each in (W, V)]
+    for got, expected in (
+        (product(dense[0], any_matrix), W @ any_matrix),
+        (kind.drift(dense[0], S), kind.drift(W, S)),
+        (kind.derivative(dense[0], S, dense[1]), kind.derivative(W, S, V)),
+        (kind.drift(W[0, ::2, ::3], np.eye(2)), kind.drift(W[0, ::2, ::3].copy(), np.eye(2))),
+    ):
+        # sums of at most 48 products, of sizes that add up to less than 700
+        np.testing.assert_allclose(got, expected, rtol=0, atol=48 * 700 * UNIT)
 
 
 @every_kind

@@ -9,6 +9,8 @@ poles are points like others. Column l^2 + l + m of a table holds Y_lm.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +27,12 @@ def degrees_and_orders(degree: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]
 
 def harmonics(points: Array, degree: int) -> Array:
     """Return the harmonics up to `degree` at points (k, 3), as (k, (degree + 1)^2)."""
-    of, order = degrees_and_orders(degree)
-    values: Array = _in_height(points[:, 2], degree)[of, abs(order)]
-    values *= _around_axis(points, degree)[order]
+    around_axis = _around_axis(points, degree)
+    values = np.empty(((degree + 1) ** 2, len(points)))
+    for k, in_height in enumerate(_in_heights(points[:, 2], degree)):
+        rows = values[k**2 : (k + 1) ** 2]
+        np.multiply(in_height[:0:-1], around_axis[2 * degree + 1 - k :], out=rows[:k])
+        np.multiply(in_height, around_axis[: k + 1], out=rows[k:])
     return values.T
 
 
@@ -75,21 +80,35 @@ def harmonic_grid(degree: int) -> tuple[Array, Array]:
 def _in_height(z: Array, degree: int) -> Array:
     """Return Q_lm(z) at [l, m] for m >= 0, which is 0 for m > l: (degree + 1, degree + 2, k)."""
     q = np.zeros((degree + 1, degree + 2, len(z)))
-    q[0, 0] = 1.0
-    for k in range(1, degree + 1):
-        m = np.arange(k)[:, None]
-        # Q_km = a_k (z Q_k-1,m - Q_k-2,m/a_k-1) with a_k^2 = (4 k^2 - 1)/(k^2 - m^2)
-        last = np.sqrt(((k - 1) ** 2 - m**2) / abs(4 * (k - 1) ** 2 - 1))
-        q[k, :k] = z * q[k - 1, :k] - last * q[k - 2, :k]
-        q[k, :k] *= np.sqrt((4 * k**2 - 1) / (k**2 - m**2))
-        q[k, k] = np.sqrt((2 * k + 1) / (2 * k)) * q[k - 1, k - 1]
+    for k, values in enumerate(_in_heights(z, degree)):
+        q[k, : k + 1] = values
     return q
+
+
+def _in_heights(z: Array, degree: int) -> Iterator[Array]:
+    """Yield Q_lm(z) at index m <= l for each l; what was yielded is overwritten later."""
+    # Q_lm = a_lm (z Q_l-1,m - Q_l-2,m/a_l-1,m) with a_lm^2 = (4 l^2 - 1)/(l^2 - m^2)
+    of, m = np.ogrid[: degree + 1, : degree + 1]
+    rise = np.sqrt(abs(4 * of**2 - 1) / np.maximum(of**2 - m**2, 1))[:, :, None]
+    z = np.ascontiguousarray(z)
+    last, values = np.empty((0, len(z))), np.ones((1, len(z)))
+    yield values
+    for k in range(1, degree + 1):
+        after = np.empty((k + 1, len(z)))
+        np.multiply(z, values, out=after[:k])
+        last /= rise[k - 1, : k - 1]
+        after[: k - 1] -= last
+        after[:k] *= rise[k, :k]
+        np.multiply(values[-1], np.sqrt((2 * k + 1) / (2 * k)), out=after[k])
+        last, values = values, after
+        yield values
 
 
 def _around_axis(points: Array, degree: int) -> Array:
     """Return T_m(x, y) at index m, counted from the end for m < 0: (2 degree + 1, k)."""
     powers = np.ones((degree + 1, len(points)), dtype=complex)
     powers[1:] = points[:, 0] + 1j * points[:, 1]
-    np.cumprod(powers, axis=0, out=powers)
+    for k in range(2, degree + 1):
+        powers[k] *= powers[k - 1]
     powers[1:] *= np.sqrt(2)
     return np.concatenate([powers.real, powers.imag[:0:-1]])

@@ -213,8 +213,10 @@ class _Run:
             there[:, parts[b]] = x
             return bool(np.isfinite(x).all())
 
+        # handing a step to another thread and waiting for it takes as long as a thousand walkers
+        side_by_side = map if len(blocks) == 1 else pool.map
         for k in range(self.n_steps):
-            if not all(list(pool.map(ahead, range(len(blocks))))):
+            if not all(list(side_by_side(ahead, range(len(blocks))))):
                 return k + 1
             observe(k, read_only(here.T), read_only(there.T))
             here, there = there, here

@@ -197,7 +197,7 @@ def slow_weights(
         transition.walk, points, n_steps, rng, every, slow.observe,
         threads=threads, progress=progress,
     )  # fmt: skip
-    weights, driven, second, lifted = np.stack(slow.recorded, axis=1)
+    weights, driven, second, lifted = np.array(slow.recorded).swapaxes(0, 1)
     return SlowWeights(
         times=np.arange(len(path)) * (eps * transition.step * every),
         points=path,
@@ -232,12 +232,15 @@ class _Run:
         self.speed = eps * gamma
         self.S, self.phi = corrector.at(points)
         self.mean = start
-        self.states = np.broadcast_to(start, (3, len(points), *start.shape)).copy()
+        # the walkers' axis the densest, as in S and Phi: matrices are small, walkers many
+        entries = np.broadcast_to(start[..., None], (3, *start.shape, len(points)))
+        self.states = np.moveaxis(entries.copy(), -1, 1)
         self.lifted = self.lift()
         self.states[2] = self.lifted
         self.begun = self.lifted - start
         # of the squares: largest of each path, and those of the step of largest mean
         self.sups, self.peaks = np.zeros((2, len(_GAPS), len(points)))
+        self.highest = np.zeros(len(_GAPS))
         self.recorded, self.means = [self.state()], [start]
 
     def lift(self) -> Array:
@@ -256,13 +259,8 @@ class _Run:
         driven -= self.phi  # h Sigma + dM, since P Phi = Phi - h (S - Sigma)
         self.phi = phi
         with np.errstate(all="ignore"):  # what is not finite is found and reported below
-            bend = flow.derivative(
-                before[2],
-                self.corrector.left[:, None],
-                flow.drift(before[2], self.corrector.right[:, None]),
-            ).sum(axis=0)
             self.states = before + speed * flow.drift(before, np.stack([slow, driven, driven]))
-            self.states[2] += speed**2 * h * bend
+            self.states[2] += speed**2 * h * self.corrector.bend(flow, before[2])
             self.mean = self.mean + speed * h * flow.drift(self.mean, self.corrector.mean)
             self.lifted = self.lift()
             W, D, V = self.states
@@ -278,8 +276,9 @@ class _Run:
                 path=np.stack(self.recorded)[:, 0],
             )
         np.maximum(self.sups, squares, out=self.sups)
-        higher = _means(squares) > _means(self.peaks)
-        self.peaks[higher] = squares[higher]
+        means = _means(squares)
+        higher = means > self.highest
+        self.peaks[higher], self.highest[higher] = squares[higher], means[higher]
         if (k + 1) % self.every == 0:
             self.recorded.append(self.state())
             self.means.append(self.mean)

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from coupled_flows.generators.spectral import SpectralGenerator, SpectralTransition
 from coupled_flows.geometry.errors import Array, check_array, check_choice, check_type
 from coupled_flows.geometry.potentials import Embedding
-from coupled_flows.weights.flow import WeightFlow
+from coupled_flows.weights.flow import WeightFlow, product
 from coupled_flows.weights.flows import HebbFlow, SangerFlow, SubspaceFlow, TraceFlow
 
 FLOWS: dict[str, type[WeightFlow]] = {
@@ -65,10 +65,19 @@ class Corrector:
     noise: Array
 
     def at(self, points: Array) -> tuple[Array, Array]:
-        """Return S and Phi at points (n, p), both (n, D, D)."""
-        y = self.embedding.value(points)
-        phi = self.generator.basis(points) @ self.solution
-        return y[:, :, None] * y[:, None, :], phi.reshape(len(y), *self.mean.shape)
+        """Return S and Phi at points (n, p), both (n, D, D), each entry's values side by side."""
+        y = np.ascontiguousarray(self.embedding.value(points).T)
+        phi = self.solution.T @ self.generator.basis(points).T
+        S = y[:, None] * y
+        return S.transpose(2, 0, 1), phi.reshape(S.shape).transpose(2, 0, 1)
+
+    def bend(self, flow: type[WeightFlow], W: Array) -> Array:
+        """Return E_pi[D drift(W, P_h Phi)[drift(W, S)]] at weights (n, m, D): mbar/gamma^2."""
+        along = flow.drift(W, self.right[:, None])
+        A, B = product(W, self.left[:, None]), product(along, self.left[:, None]).sum(axis=0)
+        # as `flow.derivative`, summed over the terms: the decay is linear in each argument
+        turned = flow.decay(A, along, W) + flow.decay(A, W, along)
+        return B - flow.decay(B, W, W) - turned.sum(axis=0)
 
 
 def solve(transition: SpectralTransition, embedding: Embedding | None, poisson: str) -> Corrector:

@@ -77,7 +77,7 @@ class WeightFlow(ABC):
         -------
         ndarray, shape (..., m, D)
         """
-        A = W @ S
+        A = product(W, S)
         return A - cls.decay(A, W, W)
 
     @classmethod
@@ -93,7 +93,7 @@ class WeightFlow(ABC):
         -------
         ndarray, shape (..., m, D)
         """
-        A, B = W @ S, V @ S
+        A, B = product(W, S), product(V, S)
         return B - cls.decay(B, W, W) - cls.decay(A, V, W) - cls.decay(A, W, V)
 
     def rhs(self, W: ArrayLike) -> Array:
@@ -273,6 +273,18 @@ class WeightFlow(ABC):
     def check_start(self, W0: ArrayLike) -> Array:
         """Return W0 as a finite array (m, D), not empty."""
         return _not_empty("W0", check_array("W0", W0, ("m", len(self.sigma))))
+
+
+def product(A: Array, B: Array) -> Array:
+    """Return A @ B for A (..., m, k), fast also where the axis before m lies densest in memory.
+
+    Of many small matrices the products are then taken entry by entry, along that axis.
+    """
+    if A.ndim == 2 or A.itemsize in A.strides[-2:]:
+        return A @ B
+    if B.shape[-3:-2] in ((), (1,)):  # the same for all of them
+        return np.moveaxis(np.swapaxes(B, -1, -2) @ np.moveaxis(A, -3, -1), -1, -3)
+    return np.einsum("...ij,...jk->...ik", A, B)
 
 
 def check_times(times: ArrayLike) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from coupled_flows.geometry.errors import Array, DivergenceError, check_array
 from coupled_flows.weights import graded
 from coupled_flows.weights.energies import log_det_energy, log_trace_energy
-from coupled_flows.weights.flow import WeightFlow, check_times, in_range
+from coupled_flows.weights.flow import WeightFlow, check_times, in_range, product
 
 # the logarithm of a number that leaves room for a sum
 LARGEST = 700.0
@@ -230,7 +230,7 @@ class SubspaceFlow(WeightFlow):
 
     @staticmethod
     def decay(A: Array, W: Array, X: Array) -> Array:
-        return A @ np.swapaxes(W, -1, -2) @ X
+        return product(product(A, np.swapaxes(W, -1, -2)), X)
 
     def closed_form_gram(self, W0: ArrayLike, times: ArrayLike) -> Array:
         """Return W'W = E'N^{-1}E, E = W_0 e^{gamma s Sigma}, N = I - W_0 W_0' + E E'.
@@ -316,4 +316,4 @@ class SangerFlow(WeightFlow):
 
     @staticmethod
     def decay(A: Array, W: Array, X: Array) -> Array:
-        return np.tril(A @ np.swapaxes(W, -1, -2)) @ X
+        return product(np.tril(product(A, np.swapaxes(W, -1, -2))), X)

@@ -37,7 +37,7 @@ def frame(exponents: Array, start: Array) -> Array:
     with np.errstate(divide="ignore"):
         weights[m:] = exponents + np.log(-np.expm1(-2 * exponents)) / 2
         rows, shift = _eliminated(weights, rows)
-        _, triangle = np.linalg.qr(_scaled(weights, rows, shift))
+        triangle = np.asarray(np.linalg.qr(_scaled(weights, rows, shift), mode="r"))
         grown = _scaled(exponents, rows[m:], shift)
     return np.linalg.solve(triangle.T * np.sign(np.diag(triangle)), grown.T)
 

@@ -31,20 +31,25 @@ def step_limit(sigma: ArrayLike, W0: ArrayLike) -> Array:
 
     Notes
     -----
-    *Theorem.* One update W+ = W + eta (W Sigma - T W), T = Tr(W Sigma W') > 0, with
-    eta max(lambda_1, T) <= 1 has
+    *Theorem.* Let W+ = W + eta (W Sigma - T W), T = Tr(W Sigma W') > 0, a = eta lambda_1.
 
-        |W+|^2 - 3/2 <= (1 - eta T)^2 (|W|^2 - 3/2),        E_tr(W+) <= E_tr(W).
+    1. If a <= 2:  |W+|^2 - b <= (1 - eta T)^2 (|W|^2 - b),  b = 1 + a/2.
+       So |W+|^2 <= max(|W|^2, b) if also eta T <= 2, or if |W|^2 <= 1 + 2/a.
+    2. If a <= 1 and eta T <= 1:  E_tr(W+) <= E_tr(W).
 
-    As T <= lambda_1 |W|^2, a constant eta up to this limit fulfils the condition at every step,
-    and |W_k|^2 <= max(|W_0|^2, 3/2). The constant 1 is sharp: near an aligned W of length 1 the
-    energy rises as soon as eta lambda_1 > 1.
+    As T <= lambda_1 |W|^2, a constant eta up to this limit has eta T <= 1 at every step: always
+    |W_k|^2 <= max(|W_0|^2, 3/2), and E_tr never rises. Neither 1 in part 2 can be larger: aligned W
+    with eta T = 1 gain energy if a > 1, and those with eta T = 1 + a are taken to 0. The bound
+    alone holds up to eta = 2/(lambda_1 max(1, |W_0|^2 - 1)), and that is sharp: with any larger eta
+    some aligned start, no longer than W_0, diverges. At equality such a start, if |W_0|^2 >= 2,
+    stands on a cycle that repels: rounding may throw it out, so stay a part 1e-9 below.
 
-    *Per sample*, with x x' for Sigma, the bound holds if eta <= 1/max(|x|^2, |W x|^2), and so for
-    ever with eta <= 1/(R^2 max(|W_0|^2, 3/2)), R = max |x|. Single samples may raise the energy.
+    *Per sample*, with x x' for Sigma, part 1 keeps the weights bounded if at each step
+    eta <= 2/max(|x|^2, |W x|^2); so does the constant 2/(R^2 max(1, |W_0|^2 - 1)), R = max |x|.
+    Single samples may raise the energy.
 
-    *Subspace flow.* The bound holds for the largest singular value in place of |W|, if eta times
-    the largest eigenvalues of Sigma and of W Sigma W' is at most 1; so this limit serves it too.
+    *Subspace flow.* With s the square of the largest singular value, s(W+) <= max(s(W), 3/2) if eta
+    times the largest eigenvalues of Sigma and of W Sigma W' is at most 1; so this limit serves too.
 
     Examples
     --------
