@@ -56,6 +56,14 @@ def test_another_word_is_refused_and_named(value: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("command", "shown"), [("IPython", "0.5"), ("code", "np.float64(0.5)")])
+def test_a_page_shows_plain_numbers_and_a_script_is_left_alone(command: str, shown: str) -> None:
+    code = "import coupled_flows.display.page, numpy; print(repr(numpy.float64(0.5)))"
+    words = [sys.executable] + (["-m", "IPython", "--quick"] if command == "IPython" else [])
+    done = subprocess.run([*words, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, shown)
+
+
 @pytest.mark.parametrize(("word", "size"), [("quick", [1]), ("full", "many")])
 def test_choose_returns_the_size_itself(
     monkeypatch: pytest.MonkeyPatch, word: str, size: object

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +20,9 @@ EDITION = check_choice(
     os.environ.get("COUPLED_FLOWS_EDITION") or "full",
     ("quick", "full"),
 )
+
+if (ipython := sys.modules.get("IPython")) is not None and ipython.get_ipython() is not None:
+    np.set_printoptions(legacy="1.25")  # a page shows 0.5, not np.float64(0.5)
 
 
 def choose(*, quick: _Size, full: _Size) -> _Size:

@@ -45,7 +45,8 @@ class SlowWeights:
     Two measures over all steps, each with its standard error; |.| is the root of the sum of squares
     of all entries. An `_error` is (E sup_k |difference|^2)^{1/2}, an `_rms` is
     sup_k (E |difference|^2)^{1/2}: not larger, and nearer to its order, as the largest of many
-    steps of a path comes near that of the limit only slowly.
+    steps of a path comes near that of the limit only slowly. Being the largest of many estimated
+    means, an `_rms` is biased upward, by up to a few of its standard errors.
 
     Attributes
     ----------
@@ -68,7 +69,7 @@ class SlowWeights:
     driven_error, driven_rms : Estimate
         Of W - driven: of order eps.
     corrected_error, corrected_rms : Estimate
-        Of W - corrected: of order eps, with a smaller constant.
+        Of W - corrected: of order eps, as a rule with a smaller constant.
     second_error, second_rms : Estimate
         Of U - second: of order eps^{3/2}.
     """
