@@ -433,6 +433,47 @@ def test_a_covariance_that_grows_beyond_the_numbers_is_an_error() -> None:
     assert caught.value.step == 1
     once = fluctuation_covariance(TRANSITION, "hebb", W0, [1.0])[0]
     assert caught.value.state == pytest.approx(once, rel=1e-8)
+    with pytest.raises(DivergenceError, match="before time 2000") as caught:
+        fluctuation_covariance(TRANSITION, "hebb", W0, [2000.0])
+    assert caught.value.step == 0
+    assert not caught.value.state.any()
+
+
+@every_flow
+def test_where_nothing_moves_nothing_fluctuates(flow: str) -> None:
+    assert not fluctuation_covariance(TRANSITION, flow, W0, [0.0, 0.0]).any()
+    for start in (0 * W0, 1e-320 * W0):
+        found = fluctuation_covariance(TRANSITION, flow, start, [0.0, 1.0])
+        assert found.shape == (2, 4, 4)
+        assert not found.any()
+
+
+@every_flow
+@pytest.mark.parametrize("gamma", [1e-8, 1e8, 1e300])
+def test_the_covariance_for_any_speed_is_that_for_speed_1(flow: str, gamma: float) -> None:
+    one = fluctuation_covariance(TRANSITION, flow, W0, [0.5, 1.0])
+    times = np.array([0.5, 1.0]) / gamma
+    found = fluctuation_covariance(TRANSITION, flow, W0, times, gamma=gamma)
+    # the same up to rounding of the times, and the solver's own 1e-10
+    np.testing.assert_allclose(found / gamma, one, rtol=0, atol=1e-9 * np.abs(one).max())
+
+
+def test_large_weights_forget_their_size() -> None:
+    # W is within 1/|W0|^2 of the limit of large W0, and so is its fluctuation
+    large, largest = (
+        fluctuation_covariance(TRANSITION, "trace", c * W0, [1.0])[0] for c in (3e3, 1.5e4)
+    )
+    np.testing.assert_allclose(large, largest, rtol=0, atol=10 / 3e3**2 * np.abs(large).max())
+
+
+def test_what_would_take_for_ever_is_refused() -> None:
+    for given, message in (
+        ({"times": [1.0], "gamma": 1e300}, r"times must be .*; got 1 with gamma = 1e\+300"),
+        ({"times": [1e9]}, r"times must be at most 1e\+06/\(gamma lambda_1\); got 1e\+09"),
+        ({"times": [1.0], "W0": 1e100 * W0}, r"W0 must have entries up to 10000; got 6e\+99"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fluctuation_covariance(TRANSITION, "trace", **{"W0": W0, **given})  # type: ignore[arg-type]
 
 
 # -- what holds for every path --------------------------------------------------------------------
@@ -487,6 +528,14 @@ def test_a_large_step_diverges_and_says_where() -> None:
     assert error.path is not None
     assert error.path.shape == (error.step, 3, 2, 2)
     assert (error.path[-1] == error.state).all()
+
+
+@pytest.mark.parametrize(("eps", "gamma"), [(0.1, 1e300), (1e308, 1.0), (1e307, 1e3)])
+def test_a_speed_beyond_the_numbers_diverges_at_once(eps: float, gamma: float) -> None:
+    start = np.full((3, 1), 0.7)
+    with pytest.raises(DivergenceError, match="at step 1 ") as caught:
+        slow_weights(TRANSITION, "trace", W0, eps, eps * 0.1, start, rng(), gamma=gamma)
+    np.testing.assert_array_equal(caught.value.state, np.tile(W0, (3, 1, 1)))
 
 
 def test_growth_is_no_divergence() -> None:

@@ -278,6 +278,15 @@ def test_a_constant_has_the_poisson_solution_zero() -> None:
         assert np.abs(phi).max() <= 10 * U * abs(value)
 
 
+def test_a_small_cloud_has_the_same_equation_in_its_own_units() -> None:
+    # lengths times 2^-250: eps and the solution times 2^-500, and squares of them no numbers
+    scale = 2.0**-250
+    small = DataWalk(WALK.points * scale, WALK.step * scale**2, WALK.alpha)
+    expected = WALK.poisson(VALUES) * scale**2
+    np.testing.assert_array_equal(small.poisson(VALUES), expected)
+    small.resolvent(VALUES, 1.0)
+
+
 def test_n_steps_are_the_matrix_to_the_power_n() -> None:
     start = PointLaw(WALK.points[[17]], manifold=Euclidean(3))
     laws = WALK.evolve(start, 12, every=4)
@@ -430,6 +439,7 @@ def test_products_are_taken_with_the_same_numbers(n: int, cutoff: float) -> None
 
 def test_a_walk_cannot_be_written_over() -> None:
     walk = DataWalk(np.array([[0.0], [1.0]]), 1.0)
-    for array in (walk.matrix.data, walk.matrix.indices, walk.matrix.indptr, walk.weights):
+    arrays = (walk.matrix.data, walk.matrix.indices, walk.matrix.indptr, walk.weights)
+    for array in (*arrays, walk.points, walk.kernel_sums):
         with pytest.raises(ValueError, match="read-only"):
             array[:] = 0

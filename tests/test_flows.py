@@ -23,7 +23,8 @@ from coupled_flows import (
     step_limit,
 )
 from coupled_flows.geometry.errors import Array
-from coupled_flows.weights.flow import WeightFlow, product
+from coupled_flows.weights.flow import WeightFlow
+from coupled_flows.weights.products import product
 
 UNIT = 2.0**-53
 KINDS: list[type[WeightFlow]] = [HebbFlow, TraceFlow, SubspaceFlow, SangerFlow]
@@ -526,6 +527,32 @@ def test_sanger_finds_the_eigenvectors_one_by_one() -> None:
     np.testing.assert_allclose(np.abs(W @ turn), np.eye(3, 4), rtol=0, atol=1e-11)
 
 
+@every_kind
+def test_at_time_0_nothing_has_moved(kind: type[WeightFlow]) -> None:
+    W = kind(THREE_TWO_ONE).solve(FULL_RANK, [0.0, 0.0])
+    # turned into the eigenframe and back, and a triangle solved
+    np.testing.assert_allclose(W, [FULL_RANK, FULL_RANK], rtol=0, atol=100 * UNIT)
+
+
+@pytest.mark.parametrize("kind", [SubspaceFlow, SangerFlow])
+@pytest.mark.parametrize("size", [1e8, 1e30, 1e59])
+def test_large_weights_come_down_or_are_refused(kind: type[WeightFlow], size: float) -> None:
+    # N = E E' - W0 W0' + I: of W0 = c A, rows of A independent, I is lost in c^2, and so is c;
+    # the first row of Sanger's flow is the trace flow of one feature
+    W0 = np.array([[0.1, 0.2, 0.3], [0.3, 0.1, 0.1]])
+    flow = kind(THREE_TWO_ONE)
+    found = flow.solve(size * W0, [1.0])[0]
+    if kind is SangerFlow:
+        W0, found = W0[:1], found[:1]
+    grown = W0 * np.exp([3.0, 2.0, 1.0])
+    expected = grown.T @ np.linalg.solve(grown @ grown.T - W0 @ W0.T, grown)
+    # 1e-13 a step, some thousand steps while c^2 falls, and a condition number
+    np.testing.assert_allclose(found.T @ found, expected, rtol=0, atol=1e-9)
+    for gamma, start in ((1.0, 1e70 * W0), (1.0, 1e300 * W0), (1e308, W0)):
+        with pytest.raises(ValueError, match=r"W0 must be small .* < 1e\+60; got .* gamma = "):
+            kind(THREE_TWO_ONE, gamma=gamma).solve(start, [1.0])
+
+
 def test_growth_from_next_to_nothing_is_not_missed() -> None:
     for size in (1e-3, 1e-30, 1e-150):
         W0 = size * np.array([[1.0, 1.0, 0.5], [1.0, 0.3, 1.0]])
@@ -776,6 +803,7 @@ def test_second_moments_are_checked_and_kept(kind: type[WeightFlow]) -> None:
         ([[1.0, 0.0], [0.0, -1.0]], "sigma must be positive semidefinite; got "),
         (np.ones((2, 3)), r"sigma must have shape \(2, 2\)"),
         (np.zeros((0, 0)), "sigma must have at least one row"),
+        (np.full((3, 3), 1e308), r"sigma must have a norm within .*; got 1e\+308"),
     ]
     for value, message in bad:
         with pytest.raises(ValueError, match=message):
@@ -807,6 +835,8 @@ def test_weights_times_and_rates_are_checked(kind: type[WeightFlow]) -> None:
     for eta in (-0.1, [0.1, -0.1]):
         with pytest.raises(ValueError, match=r"eta must be >= 0; got -0\.1"):
             flow.update(W, eta)
+    with pytest.raises(ValueError, match=r"eta must have a shape .* \(3,\), .*; got \(2,\)"):
+        flow.update(np.ones((3, 1, 2)), [0.1, 0.2])
     with pytest.raises(ValueError, match="steps must be an integer >= 0"):
         flow.update(W, 0.1, -1)
 
@@ -824,8 +854,10 @@ def test_a_result_beyond_the_numbers_is_refused() -> None:
 
 
 def test_a_step_limit_needs_an_eigenvalue() -> None:
-    with pytest.raises(ValueError, match=r"sigma must have a positive eigenvalue .*; got 0"):
+    with pytest.raises(ValueError, match=r"sigma must have an eigenvalue of at least .*; got 0"):
         step_limit(np.zeros((2, 2)), np.ones((1, 2)))
+    with pytest.raises(ValueError, match=r"sigma must have an eigenvalue of .*; got 1e-310"):
+        step_limit(np.diag([1e-310, 0.0]), np.ones((1, 2)))
     np.testing.assert_allclose(
         step_limit(np.diag([2.0, 1.0]), [[[1.0, 0.0]], [[2.0, 0.0]]]), [1 / 3, 1 / 8]
     )

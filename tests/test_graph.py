@@ -342,6 +342,20 @@ def test_on_the_product_of_two_circles_the_rates_have_their_multiplicities() -> 
     assert np.ptp(expected[13:21]) < 1e-12 / eps  # (1, 2), (2, 1) with all signs
 
 
+@pytest.mark.parametrize("eps", [0.03, 0.003])
+def test_on_a_small_flat_torus_no_copy_is_lost(eps: float) -> None:
+    # translations and the symmetries of a square: up to eight equal rates
+    angle = 2 * np.pi * np.arange(20) / 20
+    first, second = (grid.ravel() for grid in np.meshgrid(angle, angle))
+    points = np.column_stack([np.cos(first), np.sin(first), np.cos(second), np.sin(second)])
+    generator = GraphGenerator(DataWalk(points, eps))
+    expected, _ = dense(generator)
+    for count in range(2, 42):
+        rates, _ = generator.eigenfunctions(count)
+        # ARPACK and LAPACK leave some n u of the norm, and so much is let pass
+        np.testing.assert_allclose(rates, expected[:count], rtol=0, atol=4 * 400 * U / eps)
+
+
 # -- refusals --------------------------------------------------------------------------------------
 
 

@@ -17,13 +17,16 @@ from coupled_flows import (
     GeodesicWalk,
     GraphGenerator,
     Langevin,
+    MeshGenerator,
     Sphere,
     Torus,
     Transition,
     ZonalGenerator,
     fit_order,
     fourier,
+    icosphere,
     linear,
+    zero,
 )
 from coupled_flows.geometry.errors import Array
 
@@ -138,6 +141,43 @@ def test_constants_are_exact_whatever_lambda_is() -> None:
         for lam in (1e-12, 1.0, 1e9):
             np.testing.assert_allclose(chain.resolvent(one, lam), 3 / lam, rtol=200 * U)
         assert np.abs(chain.poisson(one)).max() <= 1e-12
+
+
+EACH_ONE: dict[str, Any] = {
+    **CHAINS,
+    "graph": GraphGenerator(CLOUD),
+    "mesh": MeshGenerator(*icosphere(2), zero()),
+    "circle": CIRCLE,
+    "zonal": SPHERE,
+}
+each_one = pytest.mark.parametrize("operator", EACH_ONE.values(), ids=EACH_ONE)
+
+
+@each_one
+@pytest.mark.parametrize("power", [-990, -600, -500, 500, 600, 990])
+def test_functions_of_any_size_are_served(operator: Any, power: int) -> None:
+    # powers of two change no digit, but for those of numbers below 2^-1022
+    f = two(operator)
+    for apply in (operator.poisson, lambda g: operator.resolvent(g, 0.7)):
+        expected = apply(f)
+        # a mean below 2^-1022 is right to 2^-1074
+        noise = 8 * len(f) * 2.0 ** (-1074 - power) if power < 0 else 0.0
+        found = np.ldexp(apply(np.ldexp(f, power)), -power)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=noise)
+
+
+@each_one
+def test_what_leaves_the_range_of_numbers_is_refused(operator: Any) -> None:
+    f = two(operator)
+    with pytest.raises(ValueError, match=r"lam and f must keep .*; got lam = 4\.94066e-324 and"):
+        operator.resolvent(f, 5e-324)
+    # of mean 0 exactly, there is nothing that 1/lam could enlarge
+    assert not operator.resolvent(0 * f, 5e-324).any()
+    for call in (operator.poisson, operator.asymptotic_covariance):
+        with pytest.raises(ValueError, match=r"f must keep the result within .*up to 1\.7e\+308"):
+            call(np.where(f == f.max(axis=0), 1.7e308, -1.7e308))
+    with pytest.raises(ValueError, match="f must keep the result within"):
+        operator.asymptotic_covariance(1e200 * f)
 
 
 def test_a_generator_and_its_chain_agree_in_the_limit() -> None:

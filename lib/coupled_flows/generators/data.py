@@ -143,7 +143,8 @@ class DataWalk(Transition):
             "_matrix": kernel,
         }.items():
             object.__setattr__(self, name, value)
-        for array in (kernel.data, kernel.indices, kernel.indptr, self._weights):
+        arrays = (kernel.data, kernel.indices, kernel.indptr, self.points, q, self._weights)
+        for array in arrays:
             array.flags.writeable = False
 
     @property
@@ -212,6 +213,8 @@ class DataWalk(Transition):
     def solve(self, f: Array, lam: float) -> Array:
         """Return the solution of (lam - (P - I)/eps) u = f of mean 0, lam >= 0; f has mean 0.
 
+        The squares of f must be numbers; `poisson` and `resolvent` take any f.
+
         Raises
         ------
         ValueError
@@ -227,7 +230,7 @@ class DataWalk(Transition):
             return (1 + shift) * v - self.deflated(v)
 
         symmetric = LinearOperator((n, n), matvec=operator, dtype=np.float64)
-        columns = self.step * root[:, None] * f
+        columns = root[:, None] * f
         found = np.empty_like(columns)
         for j, column in enumerate(columns.T):
             found[:, j], left = cg(symmetric, column, rtol=RESIDUAL, maxiter=20 * n)
@@ -237,7 +240,7 @@ class DataWalk(Transition):
                     f"conjugate gradients did not reach {RESIDUAL:g}: the points are so loosely"
                     " connected that rounding decides; a larger bandwidth or cutoff connects them"
                 )
-        found /= root[:, None]
+        found *= self.step / root[:, None]
         return found - self.weights @ found
 
     def _solve(self, f: Array, lam: float) -> Array:

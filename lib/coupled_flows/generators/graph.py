@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import LinearOperator
 
 from coupled_flows.generators.data import DataWalk
+from coupled_flows.generators.lanczos import largest
 from coupled_flows.generators.operators import Generator
 from coupled_flows.geometry.errors import Array, check_type
 
@@ -74,13 +75,12 @@ class GraphGenerator(Generator):
     def _lowest(self, count: int) -> tuple[Array, Array]:
         walk, n, others = self.walk, len(self.nodes), count - 1
         walk.check_connected()
-        highest, frame = np.empty(0), np.empty((n, 0))
+        highest: Array = np.empty(0)
+        frame: Array = np.empty((n, 0))
         if others and (n <= DENSE or others > n // 4):
             highest, frame = eigh(walk.deflated(np.eye(n)), subset_by_index=(n - others, n - 1))
         elif others:
             symmetric = LinearOperator((n, n), matvec=walk.deflated, dtype=np.float64)
-            start = 1 + np.cos(np.arange(n))  # any vector, the same at every call
-            size = min(n, max(40, 4 * others))
-            highest, frame = eigsh(symmetric, others, which="LA", v0=start, ncv=size)
+            highest, frame = largest(symmetric, others, least=-2.0)
         rates = np.maximum(1 - highest[::-1], 0.0) / walk.step
         return np.append(0.0, rates), np.column_stack([walk.root, frame[:, ::-1]])

@@ -30,7 +30,15 @@ class MarkovOperator(ABC):
 
     @abstractmethod
     def _solve(self, f: Array, lam: float) -> Array:
-        """Return the solution u of (lam - L) u = f of mean 0, lam >= 0; f (n, k) has mean 0."""
+        """Return the solution u of (lam - L) u = f of mean 0, lam >= 0; f (n, k) has mean 0.
+
+        The largest entry of a column of f is of size 1/2 to 1, if not 0.
+        """
+
+    def _solution(self, f: Array, lam: float) -> Array:
+        """Return what `_solve` says for f of any size: columns are scaled, by powers of two."""
+        _, power = np.frexp(np.abs(f).max(axis=0))
+        return np.ldexp(self._solve(np.ldexp(f, -power), lam), power)
 
     def stationary_mean(self, f: ArrayLike) -> Array:
         """Return pi f: a number for f of shape (n,), an array (k,) for (n, k).
@@ -61,11 +69,14 @@ class MarkovOperator(ABC):
         Raises
         ------
         ValueError
-            If `f` has another shape, or `lam` is not positive.
+            If `f` has another shape or is not finite, `lam` is not positive, or f/lam leaves the
+            range of numbers.
         """
         shift = check_real("lam", lam, above=0)
         centred, mean = self._split(f)
-        return self._solve(centred, shift).reshape(np.shape(f)) + mean / shift
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self._solution(centred, shift).reshape(np.shape(f)) + mean / shift
+        return _in_range(found, f, shift)
 
     def poisson(self, f: ArrayLike) -> Array:
         """Return the solution phi of -L phi = f - pi f with pi phi = 0.
@@ -83,10 +94,13 @@ class MarkovOperator(ABC):
         Raises
         ------
         ValueError
-            If `f` has another shape or is not finite, or the stationary law is not unique.
+            If `f` has another shape or is not finite, the stationary law is not unique, or phi
+            leaves the range of numbers.
         """
         centred, _ = self._split(f)
-        return self._solve(centred, 0.0).reshape(np.shape(f))
+        with np.errstate(over="ignore"):
+            found = self._solution(centred, 0.0).reshape(np.shape(f))
+        return _in_range(found, f)
 
     def asymptotic_covariance(self, f: ArrayLike) -> Array:
         """Return C: time averages of f over a long time t have covariance C/t.
@@ -106,14 +120,28 @@ class MarkovOperator(ABC):
         Raises
         ------
         ValueError
-            If `f` has another shape or is not finite.
+            If `f` has another shape or is not finite, the stationary law is not unique, or C
+            leaves the range of numbers.
         """
         centred, _ = self._split(f)
-        half = centred.T @ (self._pi[:, None] * (self._solve(centred, 0.0) - self._h / 2 * centred))
-        return half + half.T
+        with np.errstate(over="ignore", invalid="ignore"):
+            phi = self._solution(centred, 0.0)
+            half = centred.T @ (self._pi[:, None] * (phi - self._h / 2 * centred))
+            return _in_range(half + half.T, f)
 
     def _split(self, f: ArrayLike) -> tuple[Array, Array]:
         """Return f less its mean, in columns (n, k), and the mean."""
         values = check_columns("f", f, len(self._pi))
-        mean = self._pi @ values
-        return (values - mean).reshape(len(values), -1), mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = self._pi @ values
+            centred = _in_range(values - mean, f)
+        return centred.reshape(len(values), -1), mean
+
+
+def _in_range(result: Array, f: ArrayLike, lam: float = 0.0) -> Array:
+    """Return a result that is finite, or say which argument is too small or too large."""
+    if not np.isfinite(result).all():
+        given = f"values of f up to {np.abs(f).max():g}"
+        name, given = ("lam and f", f"lam = {lam:g} and {given}") if lam else ("f", given)
+        raise ValueError(f"{name} must keep the result within the range of numbers; got {given}")
+    return result

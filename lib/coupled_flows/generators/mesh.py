@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.linalg import eigh
 from scipy.sparse.csgraph import reverse_cuthill_mckee
-from scipy.sparse.linalg import LinearOperator, cg, eigsh, splu
+from scipy.sparse.linalg import LinearOperator, cg, splu
 
 from coupled_flows.generators.dense import LARGEST_BARRIER
+from coupled_flows.generators.lanczos import largest
 from coupled_flows.generators.operators import Generator
 from coupled_flows.geometry.errors import Array, check_array, check_real, check_type
 from coupled_flows.geometry.potentials import Potential
@@ -126,6 +127,9 @@ class MeshGenerator(Generator):
                 "vertices must be so far apart that rates, 1/(beta length^2), are within the range"
                 f" of numbers; got beta = {self.beta:g}"
             )
+        c = self.conductances
+        for array in (self.mass, c.data, c.indices, c.indptr):
+            array.flags.writeable = False
         self._kept: tuple[float, sparse.csr_array, LinearOperator] | None = None
 
     @cached_property
@@ -151,7 +155,8 @@ class MeshGenerator(Generator):
 
     def _preconditioned(self, lam: float) -> tuple[sparse.csr_array, LinearOperator]:
         """Return lam - L, made symmetric, and a V-cycle for it; the last of them is kept."""
-        if self._kept is None or self._kept[0] != lam:
+        kept = self._kept  # read once: another thread may replace it
+        if kept is None or kept[0] != lam:
             # imported here: most programs solve no equation on a mesh, and it takes its time
             from pyamg import smoothed_aggregation_solver
 
@@ -167,8 +172,8 @@ class MeshGenerator(Generator):
                 improve_candidates=None,
                 max_coarse=50,
             )
-            self._kept = (lam, matrix, levels.aspreconditioner())
-        return self._kept[1:]
+            self._kept = kept = (lam, matrix, levels.aspreconditioner())
+        return kept[1:]
 
     def _solve(self, f: Array, lam: float) -> Array:
         matrix, cycle = self._preconditioned(lam)
@@ -199,16 +204,15 @@ class MeshGenerator(Generator):
 
     def _lowest(self, count: int) -> tuple[Array, Array]:
         n, others, root = len(self.mass), count - 1, self._root
-        rates, frame = np.empty(0), np.empty((n, 0))
+        rates: Array = np.empty(0)
+        frame: Array = np.empty((n, 0))
         if others and (n <= DENSE or others > n // 4):
             full = self._symmetric.toarray()
             # the constants above all others
             full += np.linalg.norm(full, 1) * np.outer(root, root)
             rates, frame = eigh(full, subset_by_index=(0, others - 1))
         elif others:
-            size = min(n, max(40, 4 * others))
-            start = 1 + np.cos(np.arange(n))  # any vector, the same at every call
-            times, frame = eigsh(self._inverse(), others, which="LA", v0=start, ncv=size)
+            times, frame = largest(self._inverse(), others, least=0.0)
             rates, frame = 1 / times[::-1], frame[:, ::-1]
         return np.append(0.0, np.maximum(rates, 0.0)), np.column_stack([root, frame])
 

@@ -159,6 +159,8 @@ def check_symmetric(
     """Return `value` as a symmetric positive (semi)definite `(size, size)` array."""
     matrix = check_array(name, value, (size, size))
     scale = float(np.abs(matrix).max(initial=0.0))
+    if scale * size > np.finfo(np.float64).max:  # a bound on the norm
+        raise ValueError(f"{name} must have a norm within the range of numbers; got {scale:g}")
     skew = float(np.abs(matrix - matrix.T).max(initial=0.0))
     if skew > 1e-12 * scale:
         raise ValueError(f"{name} must be symmetric; got entries that differ by {skew:g}")

@@ -88,7 +88,9 @@ class Surface:
             "twins": twins,
         }.items():
             object.__setattr__(self, name, value)
-        self.vertices.flags.writeable = self.triangles.flags.writeable = False
+        parts = (half_edges.data, half_edges.indices, half_edges.indptr)
+        for array in (vertices, triangles, areas, cotangents, twins, *parts):
+            array.flags.writeable = False
 
 
 def icosphere(level: int) -> tuple[Array, Index]:

@@ -173,6 +173,9 @@ def slow_weights(
     by O(eps h). The drift mbar costs one singular value decomposition of E_pi[(P Phi) (x) S],
     and then two products for each of its at most D(D + 1)/2 terms. Memory: recorded times only.
 
+    That the nodes of `transition` hold S is checked, not that they hold Phi: a large step, or the
+    kinks of Metropolis' acceptance, may need more of them. Double them, and compare.
+
     Examples
     --------
     >>> from coupled_flows import FourierGenerator, GeodesicWalk, Langevin, Torus, fourier
@@ -230,7 +233,7 @@ class _Run:
         every: int,
     ) -> None:
         self.corrector, self.flow, self.every, self.h = corrector, flow, every, h
-        self.speed = eps * gamma
+        self.speed = np.float64(eps * gamma)  # its square may be inf, which is found and reported
         self.S, self.phi = corrector.at(points)
         self.mean = start
         # the walkers' axis the densest, as in S and Phi: matrices are small, walkers many
@@ -246,7 +249,8 @@ class _Run:
 
     def lift(self) -> Array:
         """Return U = W + eps gamma drift(W, Phi(X))."""
-        return self.states[0] + self.speed * self.flow.drift(self.states[0], self.phi)
+        with np.errstate(all="ignore"):  # as in `observe`
+            return self.states[0] + self.speed * self.flow.drift(self.states[0], self.phi)
 
     def state(self) -> Array:
         return np.concatenate([self.states, self.lifted[None]])

@@ -22,8 +22,9 @@ from numpy.typing import ArrayLike
 from coupled_flows.generators.spectral import SpectralGenerator, SpectralTransition
 from coupled_flows.geometry.errors import Array, check_array, check_choice, check_type
 from coupled_flows.geometry.potentials import Embedding
-from coupled_flows.weights.flow import WeightFlow, product
+from coupled_flows.weights.flow import WeightFlow
 from coupled_flows.weights.flows import HebbFlow, SangerFlow, SubspaceFlow, TraceFlow
+from coupled_flows.weights.products import product
 
 FLOWS: dict[str, type[WeightFlow]] = {
     "hebb": HebbFlow,

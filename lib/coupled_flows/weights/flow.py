@@ -17,7 +17,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import solve_ivp
 
 from coupled_flows.geometry.errors import (
     Array,
@@ -28,8 +27,12 @@ from coupled_flows.geometry.errors import (
     check_symmetric,
 )
 from coupled_flows.weights import graded
+from coupled_flows.weights.ode import integrate
+from coupled_flows.weights.products import product
 
 TINY = 1e-100
+# rates, over what is asked of the solver, have squares within the range of numbers
+STIFFEST = 1e60
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,7 @@ class WeightFlow(ABC):
         Where there is no closed form, W = X R: R is in closed form, with the row space of W and
         also of each of its first rows; the (m, m) matrix X stays bounded and is integrated. So
         rounding moves no row space, however long the time. The work grows like gamma lambda_1 s.
+        It takes W0 up to (gamma lambda_1)^(1/2) max(1, |W0|) = 1e60.
 
         Parameters
         ----------
@@ -136,13 +140,21 @@ class WeightFlow(ABC):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as above.
+            If an argument is not as above, or `W0` too large.
         DivergenceError
             If Hebb's weights leave the range of numbers; no others do. Its `step` is the position
             of the first such time, `path` the weights before it, `state` the last of them.
         """
         W0, times = self.check_start(W0), check_times(times)
         rates, turn = self.spectrum
+        pace = np.sqrt(self.gamma) * np.sqrt(rates[-1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            stiffness = pace * max(1.0, np.hypot.reduce(W0, axis=(0, 1)))
+        if not stiffness < STIFFEST:
+            raise ValueError(
+                "W0 must be small enough for (gamma lambda_1)^(1/2) max(1, |W0|) <"
+                f" {STIFFEST:g}; got {stiffness:g} with gamma = {self.gamma:g}"
+            )
         start, m, fastest = W0 @ turn, len(W0), self.gamma * rates[-1]
 
         def rate(s: float, x: Array) -> Array:
@@ -156,18 +168,10 @@ class WeightFlow(ABC):
             return slope
 
         when, place = np.unique(times, return_inverse=True)
-        path = solve_ivp(
-            rate,
-            (0.0, when[-1]),
-            np.eye(m).ravel(),
-            method="DOP853",
-            t_eval=when,
-            # stable, and short enough to see what grows from next to nothing
-            max_step=2 / fastest if fastest > 0 else np.inf,
-            rtol=1e-13,
-            atol=1e-15,
-        )
-        X = path.y.T.reshape(-1, m, m)
+        # stable, and short enough to see what grows from next to nothing
+        longest = 2 / fastest if fastest > 0 else np.inf
+        path = integrate(rate, np.eye(m).ravel(), when, rtol=1e-13, atol=1e-15, longest=longest)
+        X = path.reshape(-1, m, m)
         R = np.array([graded.frame(x, start) for x in self.exponents(when)])
         return in_range(X[place] @ R[place] @ turn.T, W0, "W0")
 
@@ -199,7 +203,13 @@ class WeightFlow(ABC):
         eta = check_array("eta", eta, ("...",) * _depth(eta))[..., None, None]
         if eta.min(initial=0.0) < 0:
             raise ValueError(f"eta must be >= 0; got {eta.min():g}")
-        W = W + np.zeros_like(eta)
+        try:
+            W = W + np.zeros_like(eta)
+        except ValueError:
+            raise ValueError(
+                f"eta must have a shape that broadcasts with {W.shape[:-2]}, the leading axes of W;"
+                f" got {eta.shape[:-2]}"
+            ) from None
         for step in range(1, check_integer("steps", steps) + 1):
             with np.errstate(all="ignore"):
                 after = W + eta * self.drift(W, self.sigma)
@@ -273,18 +283,6 @@ class WeightFlow(ABC):
     def check_start(self, W0: ArrayLike) -> Array:
         """Return W0 as a finite array (m, D), not empty."""
         return _not_empty("W0", check_array("W0", W0, ("m", len(self.sigma))))
-
-
-def product(A: Array, B: Array) -> Array:
-    """Return A @ B for A (..., m, k), fast also where the axis before m lies densest in memory.
-
-    Of many small matrices the products are then taken entry by entry, along that axis.
-    """
-    if A.ndim == 2 or A.itemsize in A.strides[-2:]:
-        return A @ B
-    if B.shape[-3:-2] in ((), (1,)):  # the same for all of them
-        return np.moveaxis(np.swapaxes(B, -1, -2) @ np.moveaxis(A, -3, -1), -1, -3)
-    return np.einsum("...ij,...jk->...ik", A, B)
 
 
 def check_times(times: ArrayLike) -> Array:

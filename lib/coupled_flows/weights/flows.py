@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from coupled_flows.geometry.errors import Array, DivergenceError, check_array
 from coupled_flows.weights import graded
 from coupled_flows.weights.energies import log_det_energy, log_trace_energy
-from coupled_flows.weights.flow import WeightFlow, check_times, in_range, product
+from coupled_flows.weights.flow import WeightFlow, check_times, in_range
+from coupled_flows.weights.products import product
 
 # the logarithm of a number that leaves room for a sum
 LARGEST = 700.0

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import solve_ivp
 
 from coupled_flows.generators.spectral import SpectralTransition
 from coupled_flows.geometry.errors import Array, DivergenceError, check_real
 from coupled_flows.geometry.potentials import Embedding
 from coupled_flows.weights.corrector import check_weights, flow_named, solve
 from coupled_flows.weights.flow import WeightFlow, check_times
+from coupled_flows.weights.ode import integrate
+
+# time in units of 1/(gamma lambda_1): as many steps, some minutes
+LONGEST = 1e6
+LARGEST = 1e4
 
 
 def fluctuation_covariance(
@@ -34,14 +38,17 @@ def fluctuation_covariance(
 
         dQ/ds = gamma (J Q + Q J') + gamma^2 E[drift(W, B_1) (x) drift(W, B_1)].
 
+    It is gamma times the covariance for speed 1 at the time gamma s.
+
     Parameters
     ----------
     transition : SpectralTransition
         As `flow`, `W0`, `gamma`, `embedding`, `poisson` for `slow_weights`.
     flow : "hebb", "trace", "subspace", "sanger", or such a class
     W0 : array_like, shape (m, D)
+        Entries up to 1e4: of larger ones, rounding of their squares would be seen in the result.
     times : array_like, shape (k,)
-        Slow times >= 0, in any order.
+        Slow times >= 0, in any order, up to 1e6/(gamma lambda_1): the work grows like that.
     gamma : float
     embedding : Embedding, optional
     poisson : "walk" or "diffusion"
@@ -70,8 +77,16 @@ def fluctuation_covariance(
     """
     corrector = solve(transition, embedding, poisson)
     flow, first = flow_named(flow), check_weights(W0, corrector)
+    if (top := float(np.abs(first).max())) > LARGEST:
+        raise ValueError(f"W0 must have entries up to {LARGEST:g}; got {top:g}")
     speed = check_real("gamma", gamma, above=0)
     when, place = np.unique(check_times(times), return_inverse=True)
+    fastest = float(np.linalg.norm(corrector.mean, 2))
+    if speed * fastest * when[-1] > LONGEST:
+        raise ValueError(
+            f"times must be at most {LONGEST:g}/(gamma lambda_1); got {when[-1]:g} with gamma ="
+            f" {speed:g}, lambda_1 = {fastest:g}"
+        )
     size = first.size
     directions = np.eye(size).reshape(size, *first.shape)
 
@@ -79,20 +94,18 @@ def fluctuation_covariance(
         W, Q = state[:size].reshape(first.shape), state[size:].reshape(size, size)
         J = flow.derivative(W, corrector.mean, directions).reshape(size, size).T
         noise = flow.drift(W, corrector.noise).reshape(-1, size)
-        dQ = speed * (J @ Q + Q @ J.T) + speed**2 * noise.T @ noise
-        return np.concatenate([speed * flow.drift(W, corrector.mean).ravel(), dQ.ravel()])
+        dQ = J @ Q + Q @ J.T + noise.T @ noise
+        return np.concatenate([flow.drift(W, corrector.mean).ravel(), dQ.ravel()])
 
     with np.errstate(all="ignore"):  # what is not finite is found and reported below
-        path = solve_ivp(
+        path = integrate(
             rate,
-            (0.0, when[-1]),
             np.concatenate([first.ravel(), np.zeros(size**2)]),
-            method="DOP853",
-            t_eval=when,
+            speed * when,
             rtol=1e-10,
-            atol=1e-12 * float(np.abs(first).max()),
+            atol=1e-12 * min(1.0, top),
         )
-    found = path.y.T[:, size:].reshape(-1, size, size)
+        found = speed * path[:, size:].reshape(-1, size, size)
     reached = int(np.isfinite(found).all(axis=(1, 2)).sum())
     if reached < len(when):
         raise DivergenceError(

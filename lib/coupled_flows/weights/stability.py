@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike
 from coupled_flows.geometry.errors import Array
 from coupled_flows.weights.flows import TraceFlow
 
+# 1 over it is a number
+SMALLEST = float(np.finfo(np.float64).tiny)
+
 
 def step_limit(sigma: ArrayLike, W0: ArrayLike) -> Array:
     """Return 1/(lambda_1 max(|W_0|^2, 3/2)): a learning rate that is safe for ever.
@@ -15,7 +18,7 @@ def step_limit(sigma: ArrayLike, W0: ArrayLike) -> Array:
     Parameters
     ----------
     sigma : array_like, shape (D, D)
-        Second moments; symmetric, positive semidefinite, not zero.
+        Second moments; symmetric, positive semidefinite, with an eigenvalue of at least 2.3e-308.
     W0 : array_like, shape (..., m, D)
         The start.
 
@@ -61,8 +64,10 @@ def step_limit(sigma: ArrayLike, W0: ArrayLike) -> Array:
     """
     flow = TraceFlow(sigma)  # type: ignore[arg-type]
     top = flow.spectrum[0][-1]
-    if top <= 0:
-        raise ValueError(f"sigma must have a positive eigenvalue for a limit; got {top:g} at most")
+    if top < SMALLEST:
+        raise ValueError(
+            f"sigma must have an eigenvalue of at least {SMALLEST:g} for a limit; got {top:g}"
+        )
     W0 = flow.check_weights(W0, "W0")
     with np.errstate(over="ignore", under="ignore"):
         return 1 / (top * np.maximum((W0**2).sum(axis=(-2, -1)), 1.5))
