@@ -1,4 +1,4 @@
-"""Bad input, by property, over every public callable of laws, generators and weights."""
+"""Bad input, by property, over every public callable of laws, generators, weights, coupled."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import coupled_flows
 from coupled_flows import (
     BarkerWalk,
     CircleLaw,
+    CoupledFlow,
     DataWalk,
     DensityLaw,
     Embedding,
@@ -33,6 +34,7 @@ from coupled_flows import (
     HebbFlow,
     Langevin,
     MeshGenerator,
+    Network,
     NoiseFloor,
     Order,
     PointLaw,
@@ -45,15 +47,21 @@ from coupled_flows import (
     TraceFlow,
     ZonalGenerator,
     ZonalLaw,
+    correlation,
     coupled_distance,
+    fisher_ratio,
     fit_order,
     fluctuation_covariance,
     fourier,
     icosphere,
     linear,
+    linear_accuracy,
+    linear_margin,
     noise_floor,
+    over_splits,
     principal_angles,
     quadratic,
+    simulate_gossip,
     slow_weights,
     stable_rank,
     step_limit,
@@ -120,7 +128,7 @@ no_function: Strategy = st.one_of(
     st.sampled_from([lambda x: 1.0, lambda x: np.ones(len(x) + 1), lambda x: None, lambda x: "a"]),
 )
 
-# -- every public callable of floors 1, 3, 4, with good arguments and what is bad for each --------
+# -- every public callable of floors 1, 3, 4, 5, with good arguments and what is bad for each -----
 
 
 @dataclass(frozen=True)
@@ -696,6 +704,149 @@ CASES |= {
         },
     ),
 }
+CLASSED, LABELS = (
+    np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0], [3.5, 2.0], [3.0, 1.0]]),
+    [0, 0, 1, 1, 1],
+)
+no_points: Strategy = not_an_array | of_shape((), (5,), (5, 2, 1)) | spoilt(CLASSED)
+no_labels: Strategy = st.sampled_from(
+    [None, 1, "ab", [0.0, 0.0, 1.0, 1.0, 1.0], [0, 0, 1, 1], [2] * 5, [[0], [0, 1]], [LABELS], {}]
+)
+no_masses: Strategy = (
+    not_an_array.filter(lambda value: value is not None)
+    | of_shape((), (4,), (5, 1))
+    | st.sampled_from([[-1.0, 1.0, 1.0, 1.0, 1.0], [0.0] * 5, [math.nan] * 5])
+)
+no_part: Strategy = positive | st.floats(min_value=1)
+CASES |= {
+    "correlation": Case(
+        correlation,
+        {"x": CLASSED, "weights": np.ones(5)},
+        {"x": no_points | st.just(np.ones((5, 2))), "weights": no_masses},
+    ),
+    "fisher_ratio": Case(
+        fisher_ratio,
+        {"x": CLASSED, "labels": LABELS, "weights": np.ones(5)},
+        {
+            "x": no_points | st.just(np.ones((5, 2))),
+            "labels": no_labels,
+            "weights": no_masses | st.just([1.0, 1.0, 0.0, 0.0, 0.0]),
+        },
+    ),
+    "linear_margin": Case(
+        linear_margin,
+        {"x": CLASSED, "labels": LABELS},
+        {"x": no_points, "labels": no_labels},
+    ),
+    "linear_accuracy": Case(
+        linear_accuracy,
+        {"x": CLASSED, "labels": LABELS, "seeds": [1], "train": 0.5, "C": 1.0},
+        {
+            "x": no_points,
+            "labels": no_labels | st.just([0, 1, 1, 1, 1]),
+            "seeds": st.sampled_from([None, 1, [], "12", {1}, [-1], [1.5], [None], ["a"]]),
+            "train": no_part,
+            "C": positive,
+        },
+    ),
+    "over_splits": Case(
+        over_splits,
+        {"accuracies": [0.9, 0.8], "train": 0.5},
+        {
+            "accuracies": not_an_array | of_shape((), (0,), (1,), (2, 1)) | spoilt([0.9, 0.8]),
+            "train": no_part,
+        },
+    ),
+}
+RING = Network.ring(4)
+ROUND = Sphere(2).random_point(4, np.random.default_rng(1))
+agents: Strategy = st.sampled_from([4, -1, None, 1.5, "1"])
+no_agents: Strategy = st.one_of(
+    st.sampled_from([[1], 1, "1", object()]), agents.map(lambda agent: {agent: 0})
+)
+CASES |= {
+    "Network": Case(
+        Network,
+        {"links": RING.links},
+        {
+            "links": not_an_array
+            | st.sampled_from([np.eye(2), np.eye(2, dtype=bool), np.zeros((2, 3), bool), True])
+            | st.just(np.zeros((0, 0), bool))
+        },
+    ),
+    "Network.ring": Case(Network.ring, {"n": 4}, {"n": at_least_one}),
+    "Network.grid": Case(
+        Network.grid, {"rows": 2, "columns": 2}, {"rows": at_least_one, "columns": at_least_one}
+    ),
+    "Network.complete": Case(Network.complete, {"n": 4}, {"n": at_least_one}),
+    "Network.random": Case(
+        Network.random,
+        {"n": 4, "probability": 0.9, "rng": RNG},
+        {
+            "n": at_least_one,
+            "probability": not_a_number | not_finite | st.sampled_from([-0.1, 1.1, 0.0]),
+            "rng": random,
+        },
+    ),
+    "Network.mix": Case(
+        RING.mix,
+        {"values": np.ones(4), "rounds": 1},
+        {"values": not_an_array | of_shape((), (3,), (3, 4)) | spoilt(np.ones(4)), "rounds": count},
+    ),
+    "Network.without": Case(
+        RING.without,
+        {"agents": [1]},
+        {"agents": st.one_of(st.sampled_from([None, 1, object()]), agents.map(lambda a: [a]))},
+    ),
+    "simulate_gossip": Case(
+        simulate_gossip,
+        {
+            "langevin": SPHERE,
+            "network": RING,
+            "start": ROUND,
+            "W0": [[0.5, 0.2, 0.1]],
+            "step": 0.1,
+            "n_steps": 2,
+            "rng": RNG,
+            "kappa": 1.0,
+            "gamma": 1.0,
+            "kind": "logdet",
+            "embedding": None,
+            "share": 0.5,
+            "rounds": 1,
+            "every": 1,
+            "failures": {1: 1},
+            "lies": {2: [[1.0, 0.0, 0.0]]},
+        },
+        {
+            "langevin": problems.filter(lambda problem: not isinstance(problem, Langevin)),
+            "network": anything | st.just(RING.links),
+            "start": not_an_array
+            | of_shape((), (4,), (4, 2), (1, 4, 3))
+            | spoilt(ROUND)
+            | st.just(2 * ROUND)
+            | st.just(ROUND[:3]),
+            "W0": not_an_array
+            | of_shape((), (3,), (1, 2), (0, 3), (3, 1, 3))
+            | spoilt([[0.5, 0.2, 0.1]])
+            | st.just([[1e200, 0.0, 0.0]]),
+            "step": positive,
+            "n_steps": count,
+            "rng": random,
+            "kappa": not_negative,
+            "gamma": positive,
+            "kind": anything | st.just("trace"),
+            "embedding": anything.filter(lambda value: value is not None),
+            "share": not_a_number | not_finite | st.sampled_from([0.0, -1.0, 1.5]),
+            "rounds": count,
+            "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+            "failures": no_agents
+            | st.sampled_from([{1: -1}, {1: None}, dict.fromkeys(range(4), 1)]),
+            "lies": no_agents
+            | st.sampled_from([{1: None}, {1: [[1.0, 0.0]]}, {1: [[math.nan] * 3]}]),
+        },
+    ),
+}
 one_step = FOURIER.transition(GeodesicWalk(CIRCLE, 0.1))
 no_step: Strategy = anything | st.sampled_from([FOURIER, DATA, GeodesicWalk(CIRCLE, 0.1)])
 no_flow: Strategy = anything | st.sampled_from(["oja", int, np.tanh])
@@ -759,15 +910,73 @@ CASES |= {
         },
     ),
 }
+COUPLED = CoupledFlow(CIRCLE, 1.0)
+no_flat_law: Strategy = some_law | st.sampled_from([POINTS, CAP, NORMAL])
+singular = st.just([[1.0, 2.0], [2.0, 4.0]])
+CASES |= {
+    "CoupledFlow": Case(
+        CoupledFlow,
+        {"langevin": CIRCLE, "kappa": 1.0, "gamma": 1.0, "kind": "logdet", "embedding": None},
+        {
+            "langevin": anything | st.sampled_from([Langevin, Torus(1), FOURIER]),
+            "kappa": not_negative,
+            "gamma": positive,
+            "kind": anything | st.just("det"),
+            "embedding": no_embedding,
+        },
+    ),
+    "CoupledFlow.free_energy": Case(
+        COUPLED.free_energy,
+        {"law": ARC, "W": WEIGHTS},
+        {"law": no_flat_law, "W": no_weights | singular},
+    ),
+    "CoupledFlow.dissipation": Case(
+        COUPLED.dissipation,
+        {"law": ARC, "W": WEIGHTS},
+        {"law": no_flat_law, "W": no_weights | singular},
+    ),
+    "CoupledFlow.solve_density": Case(
+        COUPLED.solve_density,
+        {"density": ARC, "W0": WEIGHTS, "times": [0.0, 0.1], "cells": 8, "step": 0.05},
+        {
+            "density": no_density | st.sampled_from([POINTS, CAP]),
+            "W0": no_start,
+            "times": no_times | st.just([0.5, 0.1]),
+            "cells": not_an_integer | st.integers(max_value=3),
+            "step": positive,
+        },
+    ),
+    "CoupledFlow.simulate_particles": Case(
+        COUPLED.simulate_particles,
+        {
+            "start": [[0.5], [1.5]],
+            "W0": WEIGHTS,
+            "step": 0.1,
+            "n_steps": 2,
+            "rng": RNG,
+            "every": 1,
+        },
+        {
+            "start": points | st.just([[7.0], [0.0]]),
+            "W0": no_start,
+            "step": positive,
+            "n_steps": count,
+            "rng": random,
+            "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+        },
+    ),
+}
 # made by the library, not by its users; or building blocks whose arguments are checked above
 MADE = {"Transition", "Order"}
 INNER = {"basis", "expected_basis", "values", "gaussian", "in_frame", "atoms", "quadrature"}
 INNER |= {"deflated", "drift", "derivative", "decay", "exponents", "columns"}
-INNER |= {"check_weights", "check_start"}
+INNER |= {"check_weights", "check_start", "check_agent"}
 # the graph's solver, which its walk and its generator check for
 MADE |= {"DataWalk.solve"}
 # any truth value will do
 FREE = {("sweep", "progress"), ("slow_weights", "progress")}
+# handed on by name to what checks them
+FREE |= {("CoupledFlow.simulate_particles", "options")}
 
 
 def arguments(function: Any) -> set[str]:
@@ -775,11 +984,14 @@ def arguments(function: Any) -> set[str]:
 
 
 def public_arguments() -> set[tuple[str, str]]:
-    """Every argument of every public callable of the three floors."""
+    """Every argument of every public callable of the four floors."""
     found: set[tuple[str, str]] = set()
     for name, thing in vars(coupled_flows).items():
         home = getattr(thing, "__module__", "")
-        if not re.match(r"coupled_flows\.(measure|generators|weights)\.", home) or name in MADE:
+        if (
+            not re.match(r"coupled_flows\.(measure|generators|weights|coupled)\.", home)
+            or name in MADE
+        ):
             continue
         found |= {(name, argument) for argument in arguments(thing)}
         if inspect.isclass(thing):

@@ -1,4 +1,4 @@
-"""Angles between row spaces, and the stable rank."""
+"""Angles between row spaces, the stable rank, and correlations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coupled_flows import principal_angles, stable_rank
 from coupled_flows.geometry.errors import Array
+from coupled_flows.measure.features import correlation
 
 UNIT = 2.0**-53
 seeds = st.integers(0, 2**32 - 1)
@@ -88,3 +89,48 @@ def test_zero_spans_nothing() -> None:
         principal_angles(np.eye(3), np.eye(2))
     with pytest.raises(ValueError, match=r"W must not be zero; got "):
         stable_rank(zero)
+
+
+@given(seed=seeds, size=st.sampled_from([1e-150, 1.0, 1e150]))
+def test_correlations_that_are_put_in_come_out(seed: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    # uncorrelated columns of length 1 and mean 0: an orthonormal frame that starts with ones
+    frame = np.linalg.qr(np.column_stack([np.ones(40), rng.standard_normal((40, 3))]))[0][:, 1:]
+    mix = rng.standard_normal((3, 3)) + 2 * np.eye(3)
+    covariance = mix.T @ mix
+    deviation = np.sqrt(np.diag(covariance))
+    shift = rng.standard_normal(3)
+    found = correlation(size * (frame @ mix + shift))
+    # forty terms of a frame right to 40 u; the shift costs its size over the deviation / sqrt(40)
+    most = 100 * UNIT * 40 * (1 + np.abs(shift).max() * 7 / deviation.min())
+    np.testing.assert_allclose(
+        found, covariance / np.outer(deviation, deviation), rtol=0, atol=most
+    )
+    assert (np.diag(found) == 1).all()
+    assert (found == found.T).all()
+
+
+def test_weights_of_points_are_as_good_as_repeated_points() -> None:
+    rng = np.random.default_rng(3)
+    x, times = rng.standard_normal((30, 3)), rng.integers(0, 4, 30)
+    found = correlation(x, 1e300 * times)
+    # at most 120 terms of size 1
+    np.testing.assert_allclose(found, correlation(np.repeat(x, times, axis=0)), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(
+        found, np.corrcoef(np.repeat(x, times, axis=0).T), rtol=0, atol=1e-14
+    )
+
+
+def test_features_that_are_copies_are_fully_correlated_and_a_constant_has_none() -> None:
+    t = np.linspace(0, 1, 7)
+    np.testing.assert_allclose(
+        correlation(np.column_stack([t, 5 - 3 * t])), [[1, -1], [-1, 1]], rtol=4 * UNIT
+    )
+    with pytest.raises(ValueError, match=r"x must vary in each column; got column 1 constant"):
+        correlation(np.column_stack([t, np.full(7, 0.1)]))
+    with pytest.raises(ValueError, match=r"x must vary in each column; got column 0 constant"):
+        correlation([[1.0], [2.0]], [0.0, 1.0])
+    with pytest.raises(ValueError, match=r"weights must be >= 0 and not all 0; got -1"):
+        correlation([[1.0], [2.0]], [-1.0, 1.0])
+    with pytest.raises(ValueError, match=r"weights must be >= 0 and not all 0; got 0"):
+        correlation([[1.0], [2.0]], [0.0, 0.0])

@@ -60,9 +60,12 @@ CONTRACT = {
     *["HarmonicGenerator", "HarmonicLaw"],
     *["DataWalk", "GraphGenerator", "MeshGenerator", "icosphere", "torus_mesh"],
     *["HebbFlow", "TraceFlow", "SubspaceFlow", "SangerFlow"],
-    *["principal_angles", "stable_rank"],
+    *["principal_angles", "stable_rank", "correlation", "fisher_ratio"],
+    *["linear_accuracy", "linear_margin", "over_splits"],
+    *["Network", "simulate_gossip"],
     *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],
     *["slow_weights", "fluctuation_covariance"],
+    *["CoupledFlow"],
     *["PointLaw", "GaussianLaw", "wasserstein", "noise_floor", "Estimate", "fit_order", "sweep"],
 }
 
@@ -357,6 +360,23 @@ CHANCE: dict[str, Callable[[Any], object]] = {
             np.eye(2),
             *(1.0, 0.2, np.ones((2, 1)), rng),
         ).weights
+    ),
+    "CoupledFlow.simulate_particles": lambda rng: (
+        coupled_flows.CoupledFlow(PROBLEM, 1.0)
+        .simulate_particles(np.repeat(POINTS, 3, 0), [[0.0, 0.6, 0.8]], 0.1, 2, rng)
+        .weights
+    ),
+    "simulate_gossip": lambda rng: (
+        coupled_flows.simulate_gossip(
+            PROBLEM,
+            coupled_flows.Network.ring(1),
+            POINTS,
+            [[1.0, 0.0, 0.0]],
+            0.1,
+            1,
+            rng,
+            kappa=1.0,
+        ).points
     ),
     **{
         f"{kind}.step_from": step_of(kind)

@@ -7,6 +7,9 @@ semidefinite; points are rows of `(n, p)` arrays; randomness comes from an expli
 `numpy.random.Generator`.
 """
 
+from coupled_flows.coupled.flow import CoupledFlow
+from coupled_flows.coupled.gossip import simulate_gossip
+from coupled_flows.coupled.network import Network
 from coupled_flows.display.ledger import Claim, Ledger
 from coupled_flows.generators.circle import FourierGenerator
 from coupled_flows.generators.data import DataWalk
@@ -31,10 +34,16 @@ from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.convergence import Order, fit_order, sweep
 from coupled_flows.measure.density import DensityLaw
 from coupled_flows.measure.estimates import Estimate
-from coupled_flows.measure.features import principal_angles, stable_rank
+from coupled_flows.measure.features import correlation, principal_angles, stable_rank
 from coupled_flows.measure.harmonic import HarmonicLaw
 from coupled_flows.measure.laws import GaussianLaw, PointLaw
 from coupled_flows.measure.samples import NoiseFloor, coupled_distance, noise_floor
+from coupled_flows.measure.separation import (
+    fisher_ratio,
+    linear_accuracy,
+    linear_margin,
+    over_splits,
+)
 from coupled_flows.measure.wasserstein import wasserstein
 from coupled_flows.measure.zonal import RingLaw, ZonalLaw
 from coupled_flows.walks.batches import batch_means
@@ -56,6 +65,7 @@ __all__ = [
     "BoundedWalk",
     "CircleLaw",
     "Claim",
+    "CoupledFlow",
     "DataWalk",
     "DensityLaw",
     "DivergenceError",
@@ -74,6 +84,7 @@ __all__ = [
     "Ledger",
     "MeshGenerator",
     "MetropolisWalk",
+    "Network",
     "NoiseFloor",
     "Order",
     "PathSum",
@@ -90,18 +101,24 @@ __all__ = [
     "ZonalGenerator",
     "ZonalLaw",
     "batch_means",
+    "correlation",
     "coupled_distance",
     "feynman_kac",
+    "fisher_ratio",
     "fit_order",
     "fluctuation_covariance",
     "fourier",
     "icosphere",
     "linear",
+    "linear_accuracy",
+    "linear_margin",
     "noise_floor",
+    "over_splits",
     "principal_angles",
     "quadratic",
     "simulate",
     "simulate_coupled",
+    "simulate_gossip",
     "slow_weights",
     "stable_rank",
     "step_limit",

@@ -90,7 +90,7 @@ def simulate_coupled(
             f"fine must be a walk of the coarse one's problem, {coarse.langevin!r};"
             f" got {fine.langevin!r}"
         )
-    pair = _Pair(coarse, fine, _substeps(coarse, fine))
+    pair = Pair(coarse, fine, _substeps(coarse, fine))
     points = coarse.langevin.manifold.check_points("start", start)
     both = np.concatenate([points, points], axis=1)
     try:
@@ -119,7 +119,7 @@ def _apart(both: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """A coarse and a fine walk, for the engine: one block holds the coordinates of both."""
 
     coarse: GaussianWalk

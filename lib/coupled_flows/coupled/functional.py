@@ -1,0 +1,228 @@
+"""What couples a law and weights: the part of the free energy in which both stand.
+
+With Sigma = E x x' of the embedded points x of a law rho,
+
+    F(rho, W) = E U + (1/beta) E log rho + kappa E(W; Sigma)                                    (6)
+
+where E is the energy of a weight flow: E_tr with T = Tr(W Sigma W') I, or E_det with
+T = W Sigma W'. Its derivatives are the field that the points see, and the velocity of the weights:
+
+    -(kappa/2) (Wx)' T^{-1} (Wx),       dW/dt = gamma (W Sigma - T W) = -gamma T grad_W E.       (7)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from coupled_flows.geometry.errors import Array, check_array, check_choice, check_real, check_type
+from coupled_flows.geometry.potentials import Embedding
+from coupled_flows.weights.energies import log_det_energy, log_trace_energy
+from coupled_flows.weights.flow import WeightFlow
+from coupled_flows.weights.flows import SubspaceFlow, TraceFlow
+from coupled_flows.weights.graded import frame
+
+_ENERGIES = {"logtrace": log_trace_energy, "logdet": log_det_energy}
+_FLOWS: dict[str, type[WeightFlow]] = {"logtrace": TraceFlow, "logdet": SubspaceFlow}
+# exponents beyond which the turn of the features, which nothing depends on, is not followed
+FAR = 300.0
+
+
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """The coupling kappa E(W; Sigma) of (6), and what (7) needs of it.
+
+    In all methods Sigma is (..., D, D), W is (..., m, D), T is (..., m, m), embedded points are
+    rows of (n, D). But for `weight_step` the methods are inner loops: they check what only they
+    can see.
+
+    Parameters
+    ----------
+    kind : "logdet" or "logtrace"
+    kappa : float
+        Strength of the coupling, >= 0.
+    gamma : float
+        Speed of the weights, > 0.
+    embedding : Embedding, optional
+        Where points are seen by the weights; by default as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> coupling = Coupling("logdet", kappa=2.0)
+    >>> sigma, W = np.diag([2.0, 1.0]), np.array([[1.0, 1.0]])
+    >>> T = coupling.tension(sigma, W)
+    >>> coupling.field(np.array([[1.0, 2.0]]), W, T)  # -(1 + 2)^2/3
+    array([-3.])
+    """
+
+    kind: str
+    kappa: float
+    gamma: float = 1.0
+    embedding: Embedding | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, ("logdet", "logtrace"))
+        object.__setattr__(self, "kappa", check_real("kappa", self.kappa, least=0))
+        object.__setattr__(self, "gamma", check_real("gamma", self.gamma, above=0))
+        allowed = "an Embedding, such as Torus(1).embedding"
+        check_type("embedding", self.embedding, (Embedding, type(None)), allowed)
+
+    @property
+    def flow(self) -> type[WeightFlow]:
+        """The flow of the weights while Sigma rests: `TraceFlow` or `SubspaceFlow`."""
+        return _FLOWS[self.kind]
+
+    def embed(self, points: Array) -> Array:
+        """Return points (n, p) as embedded points (n, D), checked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the embedding gives another shape, or a value that is not finite.
+        """
+        seen = points if self.embedding is None else self.embedding.value(points)
+        return check_array("embedding.value(x)", seen, (len(points), "D"))
+
+    def pull(self, points: Array, ambient: Array) -> Array:
+        """Return covectors (n, D) at embedded points in point coordinates: J(x)' v, (n, p)."""
+        if self.embedding is None:
+            return ambient
+        return np.einsum("nDp,nD->np", self.embedding.jacobian(points), ambient)
+
+    def second_moments(self, y: Array, mass: Array | None = None) -> Array:
+        """Return Sigma = sum_i p_i y_i y_i' of embedded points with masses (n,), equal ones else.
+
+        It is symmetric to the last digit.
+        """
+        weighted = y / len(y) if mass is None else y * mass[:, None]
+        sigma = weighted.T @ y
+        return (sigma + sigma.T) / 2
+
+    def square(self, sigma: Array, W: Array) -> Array:
+        """Return what there is to know of T: the number Tr(W Sigma W') as (..., 1, 1), or T.
+
+        It is linear in Sigma; the field at y is -(kappa/2) Tr(Q^{-1} q) for the squares Q of Sigma
+        and q of y y'.
+        """
+        square = W @ sigma @ np.swapaxes(W, -1, -2)
+        if self.kind == "logtrace":
+            return np.trace(square, axis1=-2, axis2=-1)[..., None, None]
+        return (square + np.swapaxes(square, -1, -2)) / 2
+
+    def tension(self, sigma: Array, W: Array) -> Array:
+        """Return T: Tr(W Sigma W') I for the trace, W Sigma W' for the determinant."""
+        square = self.square(sigma, W)
+        return square * np.eye(W.shape[-2]) if self.kind == "logtrace" else square
+
+    def energy(self, sigma: Array, W: Array) -> Array:
+        """Return E_tr or E_det, equations (4) and (5), without the factor kappa.
+
+        Raises
+        ------
+        ValueError
+            If T is singular: the energy is infinite there.
+        """
+        return _ENERGIES[self.kind](W, sigma)
+
+    def whitened(self, W: Array, T: Array) -> Array:
+        """Return K (m, D) with K'K = W' T^{-1} W, for one W and one T.
+
+        Raises
+        ------
+        ValueError
+            If T is not positive definite.
+        """
+        try:
+            root = np.linalg.cholesky(T)
+        except np.linalg.LinAlgError:
+            lowest = float(np.linalg.eigvalsh(T)[0])
+            raise ValueError(
+                f"W must have T > 0 for a force on the points; got the eigenvalue {lowest:g} of T"
+            ) from None
+        return np.linalg.solve(root, W)
+
+    def field(self, y: Array, W: Array, T: Array) -> Array:
+        """Return -(kappa/2) (W y)' T^{-1} (W y) at embedded points: (n,).
+
+        Raises
+        ------
+        ValueError
+            If T is not positive definite.
+        """
+        features = y @ self.whitened(W, T).T
+        return -self.kappa / 2 * np.einsum("nm,nm->n", features, features)
+
+    def force(self, y: Array, W: Array, T: Array) -> Array:
+        """Return kappa W' T^{-1} W y at embedded points, less the gradient of `field`: (n, D).
+
+        Raises
+        ------
+        ValueError
+            If T is not positive definite.
+        """
+        K = self.whitened(W, T)
+        return self.kappa * ((y @ K.T) @ K)
+
+    def weight_rate(self, sigma: Array, W: Array) -> Array:
+        """Return dW/dt = gamma (W Sigma - T W)."""
+        return self.gamma * self.flow.drift(W, sigma)
+
+    def weight_step(self, sigma: ArrayLike, W: ArrayLike, time: float) -> Array:
+        """Return W after a time at rest of Sigma (D, D), exactly: of any length.
+
+        For the trace by the closed form (3). For the determinant the representative N^{-1/2} E of
+        (5), which differs from W by a rotation of the features: neither F nor the field sees it,
+        and it is of third order in the time.
+
+        Parameters
+        ----------
+        sigma : array_like, shape (D, D)
+        W : array_like, shape (m, D)
+        time : float
+            >= 0.
+
+        Returns
+        -------
+        ndarray, shape (m, D)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as above.
+        """
+        flow = self.flow(sigma, self.gamma)  # type: ignore[arg-type]
+        time = check_real("time", time, least=0)
+        if isinstance(flow, TraceFlow):
+            return flow.closed_form(W, [time])[0]
+        W = flow.check_start(W)
+        _, turn = flow.spectrum
+        start, x = W @ turn, flow.exponents(time)
+        # R = L^{-1} E, L L' = N, has the right W'W; L = N^{1/2} Q turns it to N^{-1/2} E = Q R
+        grown = np.sqrt(np.expm1(2 * np.minimum(x, FAR)))[:, None] * start.T
+        triangle = np.asarray(np.linalg.qr(np.concatenate([np.eye(len(W)), grown]), mode="r"))
+        left, _, right = np.linalg.svd(triangle.T * np.sign(np.diag(triangle)))
+        return left @ right @ frame(x, start) @ turn.T
+
+    def weight_dissipation(self, sigma: Array, W: Array) -> Array:
+        """Return gamma kappa Tr(G' T G), G = grad_W E = W - T^{-1} W Sigma: the second part of (7).
+
+        That is (kappa/gamma) Tr(V' T^{-1} V) for the velocity V of the weights.
+
+        Raises
+        ------
+        ValueError
+            If T is singular.
+        """
+        velocity = self.flow.drift(W, sigma)
+        try:
+            share = np.linalg.solve(self.tension(sigma, W), velocity)
+        except np.linalg.LinAlgError:
+            raise ValueError("W must have T > 0 for a dissipation; got a singular T") from None
+        return self.gamma * self.kappa * np.einsum("...ij,...ij->...", velocity, share)
