@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
+from coupled_flows.display import figures
 from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE, STYLE, Picture, canvas
 
 SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
@@ -198,7 +200,8 @@ def transforms(svg: str) -> list[tuple[str, list[float]]]:
 
 def test_shorter_numbers_leave_every_letter_its_shape_and_place() -> None:
     figure = drawn()
-    before, after = transforms(raw(figure)), transforms(Picture(figure, alt=ALT).svg())
+    after = transforms(Picture(figure, alt=ALT).svg())
+    before = transforms(raw(figure))  # after what Picture does to logarithmic axes
     assert len(before) > 50
     assert [name for name, _ in before] == [name for name, _ in after]
     for (name, exact), (_, short) in zip(before, after, strict=True):
@@ -217,7 +220,8 @@ def test_shorter_numbers_leave_every_curve_in_place() -> None:
         paths = re.findall(r'<path d="([^"]*)"', svg)
         return [float(number) for path in paths for number in re.findall(r"-?\d+\.?\d*", path)]
 
-    before, after = curves(raw(figure)), curves(Picture(figure, alt=ALT).svg())
+    after = curves(Picture(figure, alt=ALT).svg())
+    before = curves(raw(figure))
     assert len(before) > 100
     np.testing.assert_allclose(after, before, rtol=0, atol=0.00501)  # hundredths of a point
     assert math.fsum(map(len, re.findall(r"\d+\.\d{4,}", Picture(figure, alt=ALT).svg()))) < len(
@@ -256,3 +260,41 @@ def test_alt_is_a_string(alt: Any) -> None:
 def test_alt_is_a_sentence(words: list[str]) -> None:
     with pytest.raises(ValueError, match=r"^alt must be a sentence .*got "):
         Picture(Figure(), alt=" ".join(words))
+
+
+@pytest.mark.parametrize(
+    ("high", "labels", "minor"),
+    [
+        (2e-2, ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²"], 0),
+        (1e-4, ["10⁻⁶", "10⁻⁵", "10⁻⁴"], 3 * 8),
+        (7e-7, ["2×10⁻⁷", "3×10⁻⁷", "4×10⁻⁷", "6×10⁻⁷"], 6),
+    ],
+)
+def test_powers_of_ten_are_plain_text(high: float, labels: list[str], minor: int) -> None:
+    figure, ax = canvas()
+    ax.set(yscale="log", ylim=(1.5e-7, high))
+    Picture(figure, alt=ALT).svg()
+    low, high = ax.get_ylim()
+    ticks = [*ax.yaxis.get_major_ticks(), *ax.yaxis.get_minor_ticks()]
+    said = [tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high]
+    assert not any("$" in text for text in said)
+    assert [text for text in said if text] == labels
+    assert len([y for y in ax.get_yticks(minor=True) if low <= y <= high]) == minor
+
+
+def test_whole_powers_and_fractions_of_a_decade() -> None:
+    label = figures._Powers(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf))
+    label.create_dummy_axis()
+    said = [label(x) for x in (1e-10, 1.0, 10.0, 5e3, 1e23)]
+    assert said == ["10⁻¹⁰", "10⁰", "10¹", "5×10³", "10²³"]
+
+
+def test_axes_that_are_not_logarithmic_are_left_alone() -> None:
+    figure, ax = canvas()
+    ax.set_xscale("log")
+    own = FuncFormatter(lambda x, _: f"{x:g} m")
+    ax.xaxis.set_major_formatter(own)
+    before = ax.yaxis.get_major_formatter()
+    Picture(figure, alt=ALT).svg()
+    assert ax.xaxis.get_major_formatter() is own
+    assert ax.yaxis.get_major_formatter() is before

@@ -15,7 +15,9 @@ from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
 from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
@@ -25,6 +27,8 @@ PALETTE = ("#25679d", "#ec6d46", "#2b8b5a", "#895ca9", "#8c8c00")
 MARKERS = ("o", "s", "^", "D", "v")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)))
 INK = "#010203"  # stands for the page's text colour
+RAISED = str.maketrans("0123456789-\N{MINUS SIGN}", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+DECADES = 3  # from which ticks between powers of ten are left out
 
 STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
@@ -129,6 +133,9 @@ class Picture:
 
     def svg(self) -> str:
         """Return the figure as SVG for use inside a page."""
+        for axes in self.figure.axes:
+            _simplify(axes.xaxis)
+            _simplify(axes.yaxis)
         buffer = io.StringIO()
         metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
         self.figure.savefig(buffer, format="svg", metadata=metadata)
@@ -155,6 +162,29 @@ class Picture:
         # a frame of its own, so that on a phone the figure scrolls sideways instead of shrinking
         svg = re.sub(r"\n\s*", " ", self.svg())
         return f'<div class="picture-frame" tabindex="0">{svg}</div>'
+
+
+class _Powers(LogFormatterSciNotation):
+    """Labels of a logarithmic axis in plain text, 2×10⁻³: mathematics takes most of a drawing."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        label = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
+        label = label.replace(r"\times", "×")
+        return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(RAISED), label)
+
+
+def _simplify(axis: Axis) -> None:
+    """Give a logarithmic axis plain labels, and no ticks between powers where they are many."""
+    if axis.get_scale() != "log":
+        return
+    for which in ("major", "minor"):
+        old = getattr(axis, f"get_{which}_formatter")()
+        if type(old) is LogFormatterSciNotation:
+            plain = _Powers(labelOnlyBase=old.labelOnlyBase, minor_thresholds=old.minor_thresholds)
+            getattr(axis, f"set_{which}_formatter")(plain)
+    low, high = sorted(axis.get_view_interval())
+    if high > 10**DECADES * low:
+        axis.set_minor_locator(NullLocator())
 
 
 def _shorter(number: re.Match[str]) -> str:
