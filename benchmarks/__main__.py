@@ -1,6 +1,6 @@
 """Run the benchmarks, print their tables, write them to _build/bench/report.md.
 
-python -m benchmarks [walks] [laws] [data] [poisson] [weights] [build]
+python -m benchmarks [walks] [laws] [data] [poisson] [weights] [coupled] [build]
                      [--rounds 5] [--walkers 100000] [--no-peers]
 """
 
@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import build, data, laws, poisson, walks, weights
+from benchmarks import build, coupled, data, laws, poisson, walks, weights
 from benchmarks.report import PARTS, Result, write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +62,8 @@ def _run(part: str, options: argparse.Namespace) -> Result:
         return poisson.run(options.rounds)
     if part == "weights":
         return weights.run(options.rounds)
+    if part == "coupled":
+        return coupled.run(options.rounds)
     return build.run(ROOT, options.rounds)
 
 

@@ -18,6 +18,7 @@ PARTS = {
     "data": "The data walk, against radius graphs",
     "poisson": "The Poisson equation on the sphere, and finite elements against pyamg alone",
     "weights": "Weight flows against solve_ivp, and slow weights against their walk alone",
+    "coupled": "The coupled flow: particles, densities and agents",
     "build": "Build times",
 }
 

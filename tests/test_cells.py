@@ -171,8 +171,9 @@ def test_the_distance_of_laws_on_cells_is_that_of_many_quantiles(kind: type[Cell
     ("masses", "error", "said"),
     [
         ([1.0, 1.0], ValueError, "masses must be those of 4 cells or more; got 2"),
-        ([1.0, -1.0, 1.0, 1.0], ValueError, "must be non-negative with a positive sum"),
-        ([0.0] * 4, ValueError, "must be non-negative with a positive sum"),
+        ([1.0, -1.0, 1.0, 1.0], ValueError, "must be non-negative with a positive, finite sum"),
+        ([1e308] * 4, ValueError, "masses must be non-negative with a positive, finite sum"),
+        ([0.0] * 4, ValueError, "must be non-negative with a positive, finite sum"),
         ([1.0, np.nan, 1.0, 1.0], ValueError, "masses must be finite; got nan"),
         ("many", TypeError, "masses must be an array of real numbers"),
     ],

@@ -17,14 +17,17 @@ from hypothesis import strategies as st
 import coupled_flows
 from coupled_flows import (
     BarkerWalk,
+    CircleCells,
     CircleLaw,
     CoupledFlow,
+    Coupling,
     DataWalk,
     DensityLaw,
     Embedding,
     Estimate,
     Euclidean,
     FourierGenerator,
+    GaussianClosure,
     GaussianGenerator,
     GaussianLaw,
     GeodesicWalk,
@@ -34,6 +37,7 @@ from coupled_flows import (
     HebbFlow,
     Langevin,
     MeshGenerator,
+    NaiveCoupling,
     Network,
     NoiseFloor,
     Order,
@@ -45,10 +49,13 @@ from coupled_flows import (
     SubspaceFlow,
     Torus,
     TraceFlow,
+    ZonalCells,
     ZonalGenerator,
     ZonalLaw,
+    at_rest,
     correlation,
     coupled_distance,
+    evolve_walk,
     fisher_ratio,
     fit_order,
     fluctuation_covariance,
@@ -61,9 +68,13 @@ from coupled_flows import (
     over_splits,
     principal_angles,
     quadratic,
+    second_moment_bound,
+    settle,
     simulate_gossip,
+    simulate_synchronous,
     slow_weights,
     stable_rank,
+    stable_state,
     step_limit,
     sweep,
     wasserstein,
@@ -151,6 +162,8 @@ GAUSSIAN = GaussianGenerator(SPACE)
 ARC = CircleLaw(np.array([1.0, 0.3]))
 CAP = ZonalLaw(np.array([1.0, 0.3]))
 BUMP = HarmonicLaw(np.array([1.0, 0.3, -0.2, 0.1]))
+ARCS = CircleCells(np.array([1.0, 2.0, 2.0, 1.0]))
+ZONES = ZonalCells(np.array([1.0, 2.0, 2.0, 1.0]))
 RINGS = RingLaw(np.array([0.5, -0.5]))
 POINTS = PointLaw(np.array([[0.5], [1.5]]), manifold=Torus(1))
 NORMAL = GaussianLaw(np.zeros(2), np.eye(2))
@@ -314,6 +327,33 @@ CASES: dict[str, Case] = {
         {"density": lambda x: 2 + x[:, 0], "degree": 8},
         {"density": no_density, "degree": at_least_one},
     ),
+    **{
+        kind.__name__: Case(
+            kind,
+            {"masses": [1.0, 2.0, 2.0, 1.0]},
+            {
+                "masses": not_an_array
+                | of_shape((), (3,), (4, 1))
+                | spoilt([1.0, 2.0, 2.0, 1.0])
+                | st.sampled_from([[1.0, -1.0, 2.0, 2.0], [0.0] * 4])
+            },
+        )
+        for kind in (CircleCells, ZonalCells)
+    },
+    **{
+        f"{kind.__name__}.uniform": Case(
+            kind.uniform, {"n": 4}, {"n": not_an_integer | st.integers(max_value=3)}
+        )
+        for kind in (CircleCells, ZonalCells)
+    },
+    **{
+        f"{kind.__name__}.from_density": Case(
+            kind.from_density,
+            {"density": lambda x: np.ones(len(x)), "n": 4},
+            {"density": no_density, "n": not_an_integer | st.integers(max_value=3)},
+        )
+        for kind in (CircleCells, ZonalCells)
+    },
     "RingLaw": Case(
         RingLaw,
         {"heights": [0.5, -0.5], "weights": [1.0, 2.0]},
@@ -435,6 +475,8 @@ CASES: dict[str, Case] = {
 for name, law, where in (
     ("CircleLaw", ARC, [[0.5]]),
     ("ZonalLaw", CAP, [0.5]),
+    ("CircleCells", ARCS, [[0.5]]),
+    ("ZonalCells", ZONES, [0.5]),
     ("HarmonicLaw", BUMP, [[0.6, 0.0, 0.8]]),
     ("RingLaw", RINGS, None),
     ("PointLaw", POINTS, None),
@@ -447,13 +489,13 @@ for name, law, where in (
     if hasattr(law, "quantiles"):
         CASES[f"{name}.quantiles"] = Case(law.quantiles, {"n": 3}, {"n": at_least_one})
     if where is not None:
-        argument = "z" if name == "ZonalLaw" else "x"
+        argument = "z" if name.startswith("Zonal") else "x"
         CASES[f"{name}.density"] = Case(
             law.density,  # type: ignore[union-attr]
             {argument: where},
             {argument: not_an_array | of_shape((), (1, 1, 1), (1, 3)) | spoilt(where)},
         )
-    if isinstance(law, CircleLaw | ZonalLaw):
+    if isinstance(law, CircleLaw | ZonalLaw | CircleCells | ZonalCells):
         off: Strategy = st.sampled_from([np.array([-0.1]), np.array([7.0]), np.array([math.nan])])
         CASES[f"{name}.distribution"] = Case(
             law.distribution, {"angle": np.array([0.5])}, {"angle": not_an_array | off}
@@ -966,11 +1008,171 @@ CASES |= {
         },
     ),
 }
+LOGDET, LOGTRACE = Coupling("logdet", 1.0), Coupling("logtrace", 1.0)
+CLOSURE, LINES = GaussianClosure(SPACE, LOGDET), np.array([[0.0, 0.6, 0.8]])
+off_centre = Langevin(
+    Euclidean(2), Potential(lambda x: ((x - 1) ** 2).sum(axis=1) / 2, lambda x: x - 1)
+)
+no_closure: Strategy = anything | st.sampled_from([GaussianClosure, SPACE, LOGDET, GAUSSIAN])
+no_normal: Strategy = no_gaussian | st.sampled_from(
+    [GaussianLaw(np.zeros(2), np.diag([1.0, 0.0])), GaussianLaw(np.zeros(3), np.eye(3))]
+)
+other_space = Coupling("logdet", 1.0, embedding=Torus(1).embedding)
+no_coupling: Strategy = anything | st.sampled_from([Coupling, "logdet", COUPLED, other_space])
+no_naive_embedding: Strategy = anything.filter(lambda value: value is not None) | st.just(np.cos)
+for name, coupling in (("Coupling", LOGDET), ("NaiveCoupling", NaiveCoupling(1.0))):
+    CASES[f"{name}.weight_step"] = Case(
+        coupling.weight_step,
+        {"sigma": MOMENTS, "W": WEIGHTS, "time": 0.5},
+        {"sigma": no_moments, "W": no_start, "time": not_negative},
+    )
+CASES |= {
+    "Coupling": Case(
+        Coupling,
+        {"kind": "logdet", "kappa": 1.0, "gamma": 1.0, "embedding": None},
+        {
+            "kind": anything | st.just("det"),
+            "kappa": not_negative,
+            "gamma": positive,
+            "embedding": no_naive_embedding,
+        },
+    ),
+    "NaiveCoupling": Case(
+        NaiveCoupling,
+        {"kappa": 1.0, "gamma": 1.0, "embedding": None},
+        {"kappa": not_negative, "gamma": positive, "embedding": no_naive_embedding},
+    ),
+    "GaussianClosure": Case(
+        GaussianClosure,
+        {"langevin": SPACE, "coupling": LOGDET},
+        {
+            "langevin": problems.filter(lambda value: value is not SPACE),
+            "coupling": no_coupling
+            | st.just(Coupling("logdet", 1.0, embedding=Embedding(lambda x: 2 * x, np.cos))),
+        },
+    ),
+    "GaussianClosure.free_energy": Case(
+        CLOSURE.free_energy,
+        {"law": NORMAL, "W": WEIGHTS},
+        {"law": no_normal, "W": no_weights | singular},
+    ),
+    "GaussianClosure.dissipation": Case(
+        CLOSURE.dissipation,
+        {"law": NORMAL, "W": WEIGHTS},
+        {"law": no_normal, "W": no_weights | singular},
+    ),
+    "GaussianClosure.solve": Case(
+        CLOSURE.solve,
+        {"law": NORMAL, "W0": WEIGHTS, "times": [0.0, 0.1]},
+        {"law": no_normal, "W0": no_start | singular, "times": no_times | st.just([0.5, 0.1])},
+    ),
+    "at_rest": Case(
+        at_rest,
+        {"closure": CLOSURE, "W": WEIGHTS},
+        {
+            "closure": no_closure | st.just(GaussianClosure(off_centre, LOGDET)),
+            "W": no_weights | singular,
+        },
+    ),
+    "stable_state": Case(
+        stable_state,
+        {"closure": CLOSURE, "m": 2},
+        {
+            "closure": no_closure | st.just(GaussianClosure(off_centre, LOGDET)),
+            "m": at_least_one | st.just(3),
+        },
+    ),
+    "second_moment_bound": Case(
+        second_moment_bound,
+        {"closure": CLOSURE, "m": 2},
+        {
+            "closure": no_closure | st.just(GaussianClosure(SPACE, NaiveCoupling(0.5))),
+            "m": at_least_one,
+        },
+    ),
+    "simulate_synchronous": Case(
+        simulate_synchronous,
+        {
+            "langevin": SPHERE,
+            "coupling": LOGDET,
+            "start": ROUND,
+            "weights": [LINES] * 3,
+            "moments": [np.eye(3) / 3] * 3,
+            "step": 0.1,
+            "rng": RNG,
+            "walk": GeodesicWalk,
+            "threads": 1,
+        },
+        {
+            "langevin": problems.filter(lambda problem: not isinstance(problem, Langevin)),
+            "coupling": no_coupling,
+            "start": not_an_array
+            | of_shape((), (4,), (4, 2), (1, 4, 3))
+            | spoilt(ROUND)
+            | st.sampled_from([2 * ROUND, ROUND[:0]]),
+            "weights": not_an_array
+            | of_shape((), (3,), (3, 3), (3, 1, 2), (0, 1, 3), (3, 0, 3))
+            | spoilt([LINES] * 3)
+            | st.sampled_from([[0 * LINES] * 3, [LINES, 0 * LINES, LINES]]),
+            "moments": not_an_array
+            | of_shape((), (3,), (3, 3), (3, 2, 2), (2, 3, 3))
+            | spoilt([np.eye(3)] * 3)
+            | st.sampled_from([[-np.eye(3)] * 3, [np.eye(3), np.eye(3), 0 * np.eye(3)]]),
+            "step": positive,
+            "rng": random,
+            "walk": anything | st.sampled_from([BarkerWalk, lambda langevin, step: None]),
+            "threads": at_least_one.filter(lambda value: value is not None),
+        },
+    ),
+}
+CASES |= {
+    "evolve_walk": Case(
+        evolve_walk,
+        {"closure": CLOSURE, "law": NORMAL, "W0": WEIGHTS, "step": 0.1, "n_steps": 2, "every": 1},
+        {
+            "closure": no_closure,
+            "law": no_normal,
+            "W0": no_start | singular,
+            "step": positive,
+            "n_steps": count,
+            "every": (at_least_one | st.just(3)).filter(lambda value: value is not None),
+        },
+    ),
+    "settle": Case(
+        settle,
+        {"points": ROUND, "masses": np.ones(4), "m": 1, "strength": 1.0, "W0": [[1.0, 0.0, 0.0]]},
+        {
+            "points": not_an_array | of_shape((), (4,), (0, 3)) | spoilt(ROUND),
+            "masses": (
+                not_an_array
+                | of_shape((), (3,), (4, 1))
+                | spoilt(np.ones(4))
+                | st.sampled_from([np.zeros(4), [1.0, 1.0, -0.1, 1.0], np.full(4, 1e308)])
+            ).filter(lambda value: value is not None),
+            "m": at_least_one | st.just(4),
+            "strength": positive,
+            "W0": (
+                not_an_array
+                | of_shape((), (3,), (2, 3), (1, 2))
+                | spoilt([[1.0, 0.0, 0.0]])
+                | st.just([[0.0, 0.0, 0.0]])
+            ).filter(lambda value: value is not None),
+        },
+    ),
+}
 # made by the library, not by its users; or building blocks whose arguments are checked above
 MADE = {"Transition", "Order"}
 INNER = {"basis", "expected_basis", "values", "gaussian", "in_frame", "atoms", "quadrature"}
 INNER |= {"deflated", "drift", "derivative", "decay", "exponents", "columns"}
 INNER |= {"check_weights", "check_start", "check_agent"}
+# inner loops of a coupling and of its closure: they take what their callers have checked
+for name in ("Coupling", "NaiveCoupling"):
+    MADE |= {f"{name}.{method}" for method in ("seen", "embed", "pull", "square")}
+    MADE |= {f"{name}.{method}" for method in ("tension", "energy", "whitened", "field", "force")}
+    MADE |= {f"{name}.{method}" for method in ("second_moments", "weight_rate")}
+    MADE |= {f"{name}.weight_dissipation"}
+MADE |= {f"GaussianClosure.{method}" for method in ("attraction", "rate", "record", "too_far")}
+INNER |= {"check_law"}
 # the graph's solver, which its walk and its generator check for
 MADE |= {"DataWalk.solve"}
 # any truth value will do

@@ -48,6 +48,7 @@ from coupled_flows import (
 from coupled_flows.geometry.errors import (
     check_array,
     check_choice,
+    check_every,
     check_integer,
     check_real,
     check_rng,
@@ -360,7 +361,7 @@ for walk_kind in (GeodesicWalk, RetractionWalk, BoundedWalk, MetropolisWalk, Bar
         },
     )
 # what the engine runs in its inner loop, component first and in place, checks nothing
-INNER = {"project", "carry", "move", "shift", "advance", "drive", "acceptance"}
+INNER = {"project", "carry", "move", "shift", "advance", "drive", "acceptance", "pull"}
 # these are checks themselves: the name is an argument of theirs
 CHECKS = {"check_points", "check_tangent"}
 # any truth value will do
@@ -567,6 +568,15 @@ def test_whatever_holds_numbers_becomes_float64() -> None:
 def test_the_place_of_what_is_not_finite_is_said() -> None:
     with pytest.raises(ValueError, match=r"x must be finite; got nan at index \(1, 0\)"):
         check_array("x", [[1.0, 2.0], [math.nan, math.inf]], ("n", 2))
+
+
+def test_what_is_recorded_divides_the_steps() -> None:
+    assert [check_every(every, 6) for every in (None, 1, np.int64(3), 6)] == [6, 1, 3, 6]
+    assert check_every(None, 0) == check_every(1, 0) == 1
+    with pytest.raises(ValueError, match="every must divide n_steps = 6; got 4"):
+        check_every(4, 6)
+    with pytest.raises(ValueError, match="every must be an integer >= 1; got 0"):
+        check_every(0, 6)
 
 
 def test_only_a_generator_is_a_generator() -> None:

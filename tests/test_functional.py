@@ -195,6 +195,26 @@ def test_the_force_is_pulled_back_by_the_jacobian() -> None:
     assert np.abs(found[:, 0] - fall).max() < DIFFERENCE
 
 
+@both_kinds
+def test_many_weights_at_once_are_the_same_as_one_by_one(kind: str) -> None:
+    coupling, cases = Coupling(kind, 3.0), [instance(seed) for seed in range(20, 24)]
+    sigma, W, y = (np.stack(part) for part in zip(*cases, strict=True))
+    T = coupling.tension(sigma, W)
+    for method in (coupling.force, coupling.field):
+        alone = np.stack([method(*one) for one in zip(y, W, T, strict=True)])
+        # sums of four products in another order, over condition numbers below 1000
+        np.testing.assert_allclose(method(y, W, T), alone, rtol=0, atol=1e-12)
+    T[2] = -T[2]
+    with pytest.raises(ValueError, match="W must have T > 0 for a force"):
+        coupling.force(y, W, T)
+
+
+def test_an_embedding_of_another_space_is_refused() -> None:
+    coupling = Coupling("logdet", 1.0, embedding=Torus(1).embedding)
+    with pytest.raises(ValueError, match=r"embedding must take points of shape \(5, 4\); got: "):
+        coupling.embed(instance(13)[2])
+
+
 def test_without_an_embedding_points_are_seen_as_they_are() -> None:
     _, _, y = instance(12)
     coupling = Coupling("logdet", 1.0)
@@ -296,7 +316,7 @@ def test_a_step_checks_what_it_is_given() -> None:
             coupling.weight_step(np.eye(2), [[1.0, 0.0]], -1.0)
         with pytest.raises(ValueError, match="sigma must be symmetric"):
             coupling.weight_step([[1.0, 1.0], [0.0, 1.0]], np.ones((1, 2)), 1.0)
-        with pytest.raises(ValueError, match="W0 must"):
+        with pytest.raises(ValueError, match="W must"):
             coupling.weight_step(np.eye(2), np.ones((1, 3)), 1.0)
 
 

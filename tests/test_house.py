@@ -65,7 +65,8 @@ CONTRACT = {
     *["Network", "simulate_gossip"],
     *["simulate_coupled", "coupled_distance", "DensityLaw", "NoiseFloor"],
     *["slow_weights", "fluctuation_covariance"],
-    *["CoupledFlow"],
+    *["CoupledFlow", "Coupling", "NaiveCoupling", "GaussianClosure", "simulate_synchronous"],
+    *["at_rest", "stable_state", "second_moment_bound", "CircleCells", "ZonalCells"],
     *["PointLaw", "GaussianLaw", "wasserstein", "noise_floor", "Estimate", "fit_order", "sweep"],
 }
 
@@ -366,6 +367,17 @@ CHANCE: dict[str, Callable[[Any], object]] = {
         .simulate_particles(np.repeat(POINTS, 3, 0), [[0.0, 0.6, 0.8]], 0.1, 2, rng)
         .weights
     ),
+    "simulate_synchronous": lambda rng: (
+        coupled_flows.simulate_synchronous(
+            PROBLEM,
+            coupled_flows.Coupling("logdet", 1.0),
+            np.repeat(POINTS, 3, 0),
+            [[[0.0, 0.6, 0.8]]] * 3,
+            [np.eye(3) / 3] * 3,
+            0.1,
+            rng,
+        ).copies
+    ),
     "simulate_gossip": lambda rng: (
         coupled_flows.simulate_gossip(
             PROBLEM,
@@ -404,6 +416,8 @@ CHANCE: dict[str, Callable[[Any], object]] = {
     ).sample(3, rng),
     "CircleLaw.sample": lambda rng: on_circle().sample(3, rng),
     "ZonalLaw.sample": lambda rng: on_sphere().sample(3, rng),
+    "CircleCells.sample": lambda rng: coupled_flows.CircleCells.uniform(4).sample(3, rng),
+    "ZonalCells.sample": lambda rng: coupled_flows.ZonalCells.uniform(4).sample(3, rng),
     "HarmonicLaw.sample": lambda rng: coupled_flows.HarmonicLaw.from_density(
         lambda x: 1 + x[:, 0], 2
     ).sample(3, rng),

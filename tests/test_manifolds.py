@@ -609,6 +609,19 @@ def test_the_jacobian_of_the_embedding_is_its_derivative(manifold: Manifold) -> 
         )
 
 
+@every_manifold
+def test_covectors_are_pulled_back_by_the_jacobian(manifold: Manifold) -> None:
+    embedding: Embedding = manifold.embedding
+    x = manifold.random_point(6, rng())
+    y = embedding.value(x)
+    v = rng().standard_normal(y.shape)
+    plain = Embedding(embedding.value, embedding.jacobian)
+    expected = np.einsum("nij,ni->nj", embedding.jacobian(x), v)
+    # two products and a sum, of vectors shorter than 8
+    for one in (embedding, plain):
+        np.testing.assert_allclose(one.pull(x, y, v), expected, rtol=0, atol=4 * 8 * UNIT)
+
+
 @pytest.mark.parametrize("d", [1, 3])
 def test_the_torus_is_embedded_isometrically_by_cosines_and_sines(d: int) -> None:
     x = Torus(d).random_point(5, rng())

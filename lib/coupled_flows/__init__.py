@@ -7,9 +7,16 @@ semidefinite; points are rows of `(n, p)` arrays; randomness comes from an expli
 `numpy.random.Generator`.
 """
 
+from coupled_flows.coupled.closure import GaussianClosure
+from coupled_flows.coupled.equilibrium import at_rest, second_moment_bound, stable_state
+from coupled_flows.coupled.euler import evolve_walk
 from coupled_flows.coupled.flow import CoupledFlow
+from coupled_flows.coupled.functional import Coupling
 from coupled_flows.coupled.gossip import simulate_gossip
+from coupled_flows.coupled.naive import NaiveCoupling
 from coupled_flows.coupled.network import Network
+from coupled_flows.coupled.points import settle
+from coupled_flows.coupled.synchronous import simulate_synchronous
 from coupled_flows.display.ledger import Claim, Ledger
 from coupled_flows.generators.circle import FourierGenerator
 from coupled_flows.generators.data import DataWalk
@@ -30,6 +37,7 @@ from coupled_flows.geometry.potentials import (
     zero,
 )
 from coupled_flows.geometry.surfaces import icosphere, torus_mesh
+from coupled_flows.measure.cells import CircleCells, ZonalCells
 from coupled_flows.measure.circle import CircleLaw
 from coupled_flows.measure.convergence import Order, fit_order, sweep
 from coupled_flows.measure.density import DensityLaw
@@ -63,9 +71,11 @@ __version__ = "0.1.0"
 __all__ = [
     "BarkerWalk",
     "BoundedWalk",
+    "CircleCells",
     "CircleLaw",
     "Claim",
     "CoupledFlow",
+    "Coupling",
     "DataWalk",
     "DensityLaw",
     "DivergenceError",
@@ -73,6 +83,7 @@ __all__ = [
     "Estimate",
     "Euclidean",
     "FourierGenerator",
+    "GaussianClosure",
     "GaussianGenerator",
     "GaussianLaw",
     "GeodesicWalk",
@@ -84,6 +95,7 @@ __all__ = [
     "Ledger",
     "MeshGenerator",
     "MetropolisWalk",
+    "NaiveCoupling",
     "Network",
     "NoiseFloor",
     "Order",
@@ -98,11 +110,14 @@ __all__ = [
     "Torus",
     "TraceFlow",
     "Transition",
+    "ZonalCells",
     "ZonalGenerator",
     "ZonalLaw",
+    "at_rest",
     "batch_means",
     "correlation",
     "coupled_distance",
+    "evolve_walk",
     "feynman_kac",
     "fisher_ratio",
     "fit_order",
@@ -116,11 +131,15 @@ __all__ = [
     "over_splits",
     "principal_angles",
     "quadratic",
+    "second_moment_bound",
+    "settle",
     "simulate",
     "simulate_coupled",
     "simulate_gossip",
+    "simulate_synchronous",
     "slow_weights",
     "stable_rank",
+    "stable_state",
     "step_limit",
     "sweep",
     "time_average",

@@ -25,6 +25,7 @@ from coupled_flows.generators.gaussian import GaussianGenerator
 from coupled_flows.geometry.errors import Array, DivergenceError, check_array, check_type
 from coupled_flows.measure.laws import GaussianLaw
 from coupled_flows.walks.langevin import Langevin
+from coupled_flows.weights.flow import check_times, not_empty
 
 # a second moment that has grown so much has run away
 RUNAWAY = 1e9
@@ -56,7 +57,7 @@ class GaussianPath:
     @property
     def moments(self) -> Array:
         """Sigma = C + mm' at each time, (time, d, d)."""
-        return np.array([_moments(law.mean, law.covariance) for law in self.laws])
+        return np.array([second_moments(law.mean, law.covariance) for law in self.laws])
 
 
 class GaussianClosure:
@@ -83,7 +84,9 @@ class GaussianClosure:
 
     Examples
     --------
-    >>> from coupled_flows import Euclidean, quadratic
+    >>> from coupled_flows import (
+    ...     Coupling, Euclidean, GaussianClosure, GaussianLaw, Langevin, quadratic
+    ... )
     >>> problem = Langevin(Euclidean(2), quadratic([[1.0, 0.0], [0.0, 2.0]]))
     >>> closure = GaussianClosure(problem, Coupling("logtrace", kappa=3.0))
     >>> path = closure.solve(GaussianLaw([0.0, 0.0], np.eye(2)), [[0.6, 0.8]], [0.0, 30.0])
@@ -131,7 +134,7 @@ class GaussianClosure:
         tuple of ndarray
             Of the same shapes.
         """
-        sigma = _moments(mean, covariance)
+        sigma = second_moments(mean, covariance)
         K = self.attraction(sigma, W)
         spread = (K - self.hessian) @ covariance
         return (
@@ -164,7 +167,7 @@ class GaussianClosure:
         energy = float(self.langevin.energy(self.centre[None])[0])
         energy += (np.trace(self.hessian @ C) + apart @ self.hessian @ apart) / 2
         volume = np.linalg.slogdet(2 * math.pi * math.e * C)[1]
-        coupled = self.coupling.kappa * self.coupling.energy(_moments(mean, C), W)
+        coupled = self.coupling.kappa * self.coupling.energy(second_moments(mean, C), W)
         return float(energy - volume / 2 / self.langevin.beta + coupled)
 
     def dissipation(self, law: GaussianLaw, W: ArrayLike) -> Array:
@@ -187,7 +190,7 @@ class GaussianClosure:
         """
         law, W = self.check_law(law), self.check_weights("W", W)
         mean, C = law.mean, law.covariance
-        sigma = _moments(mean, C)
+        sigma = second_moments(mean, C)
         # grad mu at x is G (x - m) + g
         K = self.attraction(sigma, W)
         G = self.hessian - K - np.linalg.inv(C) / self.langevin.beta
@@ -222,12 +225,10 @@ class GaussianClosure:
             before it, its `state` the last of these.
         """
         law, W = self.check_law(law), self.check_weights("W0", W0)
-        when = check_array("times", times, ("k",))
-        if not when.size or when[0] < 0 or (np.diff(when) < 0).any():
-            raise ValueError(f"times must be ascending and >= 0; got {when}")
+        when = check_times(times, ascending=True)
         once, place = np.unique(when, return_inverse=True)
-        sigma = _moments(law.mean, law.covariance)
-        self.coupling.energy(sigma, W)
+        sigma = second_moments(law.mean, law.covariance)
+        self.coupling.energy(sigma, W, "W0")  # which says if it is infinite
         shapes = [(self.d,), (self.d, self.d), W.shape]
         start = np.concatenate([law.mean, law.covariance.ravel(), W.ravel()])
         far = self.too_far(sigma, W)
@@ -236,7 +237,7 @@ class GaussianClosure:
             return np.concatenate([v.ravel() for v in self.rate(*_parts(x, shapes))])
 
         def gone(t: float, x: Array) -> float:
-            return float(np.trace(_moments(*_parts(x, shapes)[:2]))) - far
+            return float(np.trace(second_moments(*_parts(x, shapes)[:2]))) - far
 
         gone.terminal = True  # type: ignore[attr-defined]
         # weights that follow points far away are stiff
@@ -256,7 +257,7 @@ class GaussianClosure:
         states = [_parts(x, shapes) for x in np.reshape(found.y, (len(start), -1)).T]
         if len(states) < len(once):
             first = int(np.searchsorted(place, len(states)))
-            moments = [_moments(*states[i][:2]) for i in place[:first]]
+            moments = [second_moments(*states[i][:2]) for i in place[:first]]
             raise DivergenceError(
                 f"the points run away: E |x|^2 exceeds {far:g} before t = {when[first]:g}, as under"
                 f" a naive coupling with kappa > a_min = {self.rates[0]:g} it may",
@@ -302,10 +303,7 @@ class GaussianClosure:
 
     def check_weights(self, name: str, W: ArrayLike) -> Array:
         """Return W as a finite array (m, d), not empty."""
-        weights = check_array(name, W, ("m", self.d))
-        if not weights.size:
-            raise ValueError(f"{name} must not be empty; got shape {weights.shape}")
-        return weights
+        return not_empty(name, check_array(name, W, ("m", self.d)))
 
 
 def _parts(x: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
@@ -313,5 +311,6 @@ def _parts(x: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
     return [part.reshape(shape) for part, shape in zip(np.split(x, ends), shapes, strict=True)]
 
 
-def _moments(mean: Array, covariance: Array) -> Array:
+def second_moments(mean: Array, covariance: Array) -> Array:
+    """Return Sigma = C + mm'."""
     return covariance + np.outer(mean, mean)

@@ -39,8 +39,9 @@ def at_rest(closure: GaussianClosure, W: ArrayLike) -> GaussianLaw:
 
     Examples
     --------
-    >>> from coupled_flows import Euclidean, Langevin, quadratic
-    >>> from coupled_flows.coupled.functional import Coupling
+    >>> from coupled_flows import (
+    ...     Coupling, Euclidean, GaussianClosure, Langevin, at_rest, quadratic
+    ... )
     >>> problem = Langevin(Euclidean(2), quadratic([[1.0, 0.0], [0.0, 2.0]]))
     >>> closure = GaussianClosure(problem, Coupling("logtrace", kappa=3.0))
     >>> at_rest(closure, [[0.0, 1.0]]).covariance  # (3 + 1)/2 along the row
@@ -81,8 +82,9 @@ def stable_state(closure: GaussianClosure, m: int = 1) -> tuple[GaussianLaw, Arr
 
     Examples
     --------
-    >>> from coupled_flows import Euclidean, Langevin, quadratic
-    >>> from coupled_flows.coupled.functional import Coupling
+    >>> from coupled_flows import (
+    ...     Coupling, Euclidean, GaussianClosure, Langevin, quadratic, stable_state
+    ... )
     >>> problem = Langevin(Euclidean(2), quadratic([[1.0, 0.0], [0.0, 2.0]]))
     >>> law, W = stable_state(GaussianClosure(problem, Coupling("logdet", kappa=3.0)))
     >>> np.abs(W), law.covariance
@@ -128,8 +130,9 @@ def second_moment_bound(closure: GaussianClosure, m: int = 1) -> float:
 
     Examples
     --------
-    >>> from coupled_flows import Euclidean, Langevin, quadratic
-    >>> from coupled_flows.coupled.functional import Coupling
+    >>> from coupled_flows import (
+    ...     Coupling, Euclidean, GaussianClosure, Langevin, quadratic, second_moment_bound
+    ... )
     >>> problem = Langevin(Euclidean(2), quadratic([[2.0, 0.0], [0.0, 3.0]]))
     >>> round(second_moment_bound(GaussianClosure(problem, Coupling("logtrace", 3.0))), 9)
     2.5

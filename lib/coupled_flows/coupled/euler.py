@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coupled_flows.coupled.closure import GaussianClosure, GaussianPath
+from coupled_flows.coupled.closure import GaussianClosure, GaussianPath, second_moments
 from coupled_flows.geometry.errors import (
     DivergenceError,
+    check_every,
     check_integer,
     check_real,
     check_type,
@@ -21,7 +22,7 @@ def evolve_walk(
     W0: ArrayLike,
     step: float,
     n_steps: int,
-    every: int = 1,
+    every: int | None = 1,
 ) -> GaussianPath:
     """Return what infinitely many particles do: the law of their Euler walk, and W.
 
@@ -42,8 +43,9 @@ def evolve_walk(
         h > 0.
     n_steps : int
         >= 0.
-    every : int
-        Record the start and then every `every`-th step; it divides `n_steps`.
+    every : int, optional
+        Record the start and then every `every`-th step; it divides `n_steps`. None stands for
+        start and end.
 
     Returns
     -------
@@ -59,8 +61,9 @@ def evolve_walk(
 
     Examples
     --------
-    >>> from coupled_flows import Euclidean, Langevin, quadratic
-    >>> from coupled_flows.coupled.functional import Coupling
+    >>> from coupled_flows import (
+    ...     Coupling, Euclidean, GaussianClosure, GaussianLaw, Langevin, quadratic
+    ... )
     >>> problem = Langevin(Euclidean(1), quadratic([[1.0]]))
     >>> closure = GaussianClosure(problem, Coupling("logtrace", kappa=3.0))
     >>> path = evolve_walk(closure, GaussianLaw([0.0], [[1.0]]), [[1.0]], 0.1, 200, every=200)
@@ -70,11 +73,10 @@ def evolve_walk(
     check_type("closure", closure, GaussianClosure, "a GaussianClosure")
     law, W = closure.check_law(law), closure.check_weights("W0", W0)
     h, n_steps = check_real("step", step, above=0), check_integer("n_steps", n_steps)
-    if n_steps % check_integer("every", every, least=1):
-        raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+    every = check_every(every, n_steps)
     mean, C = law.mean, law.covariance
-    sigma = C + np.outer(mean, mean)
-    closure.coupling.energy(sigma, W)
+    sigma = second_moments(mean, C)
+    closure.coupling.energy(sigma, W, "W0")
     states, far = [(mean, C, W)], closure.too_far(sigma, W)
     source = h * closure.hessian @ closure.centre
     noise = 2 * h / closure.langevin.beta * np.eye(closure.d)
@@ -82,7 +84,7 @@ def evolve_walk(
         factor = np.eye(closure.d) + h * (closure.attraction(sigma, W) - closure.hessian)
         mean, C = factor @ mean + source, factor @ C @ factor + noise
         C = (C + C.T) / 2
-        moved = C + np.outer(mean, mean)
+        moved = second_moments(mean, C)
         if not np.trace(moved) < far:
             raise DivergenceError(
                 f"the points run away: E |x|^2 exceeds {far:g} at step {k} (step = {h:g}), as under"

@@ -90,7 +90,7 @@ class CoupledFlow:
     Without a potential on S^2, one feature: in the end rho is proportional to exp(b z^2), where
     b E z^2 = beta kappa/2.
 
-    >>> from coupled_flows import Sphere, zero
+    >>> from coupled_flows import CoupledFlow, Langevin, Sphere, zero
     >>> flow = CoupledFlow(Langevin(Sphere(2), zero()), kappa=2.0)
     >>> start = lambda z: np.exp(z)
     >>> path = flow.solve_density(start, [[0.0, 0.0, 0.5]], [0.0, 1.0, 50.0], cells=64, step=0.5)
@@ -146,9 +146,8 @@ class CoupledFlow:
         """
         if self._is_gaussian(law):
             return self._closure().free_energy(law, W)
-        cells = self._cells(law)
-        on = CellFlow(self.langevin, self.coupling, cells)
-        return on.free_energy(cells.masses, on.check_weights("W", W))
+        on = self._on(self._cells(law))
+        return on.free_energy(on.cells.masses, on.check_weights("W", W))
 
     def dissipation(self, law: Law, W: ArrayLike) -> Array:
         """Return the two parts of -dF/dt, of the law and of the weights, equation (7).
@@ -172,9 +171,8 @@ class CoupledFlow:
         """
         if self._is_gaussian(law):
             return self._closure().dissipation(law, W)
-        cells = self._cells(law)
-        on = CellFlow(self.langevin, self.coupling, cells)
-        return on.dissipation(cells.masses, on.check_weights("W", W))
+        on = self._on(self._cells(law))
+        return on.dissipation(on.cells.masses, on.check_weights("W", W))
 
     def solve_density(
         self,
@@ -219,14 +217,14 @@ class CoupledFlow:
         DivergenceError
             If masses leave the range of positive numbers: carries the step, and the masses before.
         """
-        times, step = _ascending(times), check_real("step", step, above=0)
+        times, step = check_times(times, ascending=True), check_real("step", step, above=0)
         if self._is_gaussian(density):
             closed = self._closure().solve(density, W0, times)
             return CoupledPath(**vars(closed))
         law = self._cells(density, check_integer("cells", cells, least=4), "density")
         if law.masses.min() <= 0:
             raise ValueError("density must be positive in every cell; got an empty one")
-        on = CellFlow(self.langevin, self.coupling, law)
+        on = self._on(law)
         masses, W = law.masses, on.check_weights("W0", W0)
         on.free_energy(masses, W)  # which says if T is singular
         states: list[tuple[Array, Array]] = []
@@ -287,6 +285,9 @@ class CoupledFlow:
     def _closure(self) -> GaussianClosure:
         return GaussianClosure(self.langevin, self.coupling)
 
+    def _on(self, cells: CellLaw) -> CellFlow:
+        return CellFlow(self.langevin, self.coupling, cells)
+
     def _cells(self, law: Any, n: int = CELLS, name: str = "law") -> CellLaw:
         """Return a law or a density on cells."""
         kind = _CELLS.get(self.langevin.manifold)
@@ -310,10 +311,3 @@ class CoupledFlow:
             allowed = "a law with a density" + (", or such a function" if name != "law" else "")
             raise TypeError(f"{name} must be {allowed}; got {law!r}")
         return kind.from_density(law, n)
-
-
-def _ascending(times: ArrayLike) -> Array:
-    when = check_times(times)
-    if (back := float(np.diff(when).min(initial=0.0))) < 0:
-        raise ValueError(f"times must be ascending; got one {-back:g} before the last")
-    return when

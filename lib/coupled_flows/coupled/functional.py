@@ -34,9 +34,9 @@ FAR = 300.0
 class Coupling:
     """The coupling kappa E(W; Sigma) of (6), and what (7) needs of it.
 
-    In all methods Sigma is (..., D, D), W is (..., m, D), T is (..., m, m), embedded points are
-    rows of (n, D). But for `weight_step` the methods are inner loops: they check what only they
-    can see.
+    In all methods Sigma is (..., D, D), W is (..., m, D), T is (..., m, m), and embedded points y
+    are rows: (n, D), or (..., n, D) for as many W and T. But for `weight_step` the methods are
+    inner loops: they check what only they can see.
 
     Parameters
     ----------
@@ -55,6 +55,7 @@ class Coupling:
 
     Examples
     --------
+    >>> from coupled_flows import Coupling
     >>> coupling = Coupling("logdet", kappa=2.0)
     >>> sigma, W = np.diag([2.0, 1.0]), np.array([[1.0, 1.0]])
     >>> T = coupling.tension(sigma, W)
@@ -79,22 +80,31 @@ class Coupling:
         """The flow of the weights while Sigma rests: `TraceFlow` or `SubspaceFlow`."""
         return _FLOWS[self.kind]
 
+    def seen(self, points: Array) -> Array:
+        """Return points (n, p) as embedded points (n, D), unchecked."""
+        return points if self.embedding is None else self.embedding.value(points)
+
     def embed(self, points: Array) -> Array:
         """Return points (n, p) as embedded points (n, D), checked.
 
         Raises
         ------
         TypeError, ValueError
-            If the embedding gives another shape, or a value that is not finite.
+            If the embedding cannot take them, or gives another shape or a value that is not finite.
         """
-        seen = points if self.embedding is None else self.embedding.value(points)
+        try:
+            seen = self.seen(points)
+        except (ValueError, IndexError) as error:
+            raise ValueError(
+                f"the coupling's embedding must take points of shape {points.shape}; got: {error}"
+            ) from error
         return check_array("embedding.value(x)", seen, (len(points), "D"))
 
-    def pull(self, points: Array, ambient: Array) -> Array:
-        """Return covectors (n, D) at embedded points in point coordinates: J(x)' v, (n, p)."""
+    def pull(self, points: Array, ambient: Array, y: Array | None = None) -> Array:
+        """Return covectors (n, D) at embedded points y in point coordinates: J(x)' v, (n, p)."""
         if self.embedding is None:
             return ambient
-        return np.einsum("nDp,nD->np", self.embedding.jacobian(points), ambient)
+        return self.embedding.pull(points, self.seen(points) if y is None else y, ambient)
 
     def second_moments(self, y: Array, mass: Array | None = None) -> Array:
         """Return Sigma = sum_i p_i y_i y_i' of embedded points with masses (n,), equal ones else.
@@ -121,18 +131,18 @@ class Coupling:
         square = self.square(sigma, W)
         return square * np.eye(W.shape[-2]) if self.kind == "logtrace" else square
 
-    def energy(self, sigma: Array, W: Array) -> Array:
+    def energy(self, sigma: Array, W: Array, name: str = "W") -> Array:
         """Return E_tr or E_det, equations (4) and (5), without the factor kappa.
 
         Raises
         ------
         ValueError
-            If T is singular: the energy is infinite there.
+            If T is singular: the energy is infinite there. The error calls the weights `name`.
         """
-        return _ENERGIES[self.kind](W, sigma)
+        return _ENERGIES[self.kind](W, sigma, name)
 
     def whitened(self, W: Array, T: Array) -> Array:
-        """Return K (m, D) with K'K = W' T^{-1} W, for one W and one T.
+        """Return K (..., m, D) with K'K = W' T^{-1} W.
 
         Raises
         ------
@@ -142,25 +152,25 @@ class Coupling:
         try:
             root = np.linalg.cholesky(T)
         except np.linalg.LinAlgError:
-            lowest = float(np.linalg.eigvalsh(T)[0])
+            lowest = float(np.linalg.eigvalsh(T).min())
             raise ValueError(
                 f"W must have T > 0 for a force on the points; got the eigenvalue {lowest:g} of T"
             ) from None
         return np.linalg.solve(root, W)
 
     def field(self, y: Array, W: Array, T: Array) -> Array:
-        """Return -(kappa/2) (W y)' T^{-1} (W y) at embedded points: (n,).
+        """Return -(kappa/2) (W y)' T^{-1} (W y) at embedded points: (..., n).
 
         Raises
         ------
         ValueError
             If T is not positive definite.
         """
-        features = y @ self.whitened(W, T).T
-        return -self.kappa / 2 * np.einsum("nm,nm->n", features, features)
+        features = y @ np.swapaxes(self.whitened(W, T), -1, -2)
+        return -self.kappa / 2 * np.einsum("...nm,...nm->...n", features, features)
 
     def force(self, y: Array, W: Array, T: Array) -> Array:
-        """Return kappa W' T^{-1} W y at embedded points, less the gradient of `field`: (n, D).
+        """Return kappa W' T^{-1} W y at embedded points, less the gradient of `field`: (..., n, D).
 
         Raises
         ------
@@ -168,7 +178,7 @@ class Coupling:
             If T is not positive definite.
         """
         K = self.whitened(W, T)
-        return self.kappa * ((y @ K.T) @ K)
+        return self.kappa * (y @ np.swapaxes(K, -1, -2) @ K)
 
     def weight_rate(self, sigma: Array, W: Array) -> Array:
         """Return dW/dt = gamma (W Sigma - T W)."""
@@ -198,10 +208,9 @@ class Coupling:
             If an argument is not as above.
         """
         flow = self.flow(sigma, self.gamma)  # type: ignore[arg-type]
-        time = check_real("time", time, least=0)
+        W, time = flow.check_start(W, "W"), check_real("time", time, least=0)
         if isinstance(flow, TraceFlow):
             return flow.closed_form(W, [time])[0]
-        W = flow.check_start(W)
         _, turn = flow.spectrum
         start, x = W @ turn, flow.exponents(time)
         # R = L^{-1} E, L L' = N, has the right W'W; L = N^{1/2} Q turns it to N^{-1/2} E = Q R

@@ -29,6 +29,7 @@ from coupled_flows.geometry.errors import (
     Array,
     DivergenceError,
     check_array,
+    check_every,
     check_integer,
     check_real,
     check_rng,
@@ -168,7 +169,7 @@ def simulate_gossip(
 
     Examples
     --------
-    >>> from coupled_flows import Langevin, Sphere, zero
+    >>> from coupled_flows import Langevin, Network, Sphere, simulate_gossip, zero
     >>> problem, rng = Langevin(Sphere(2), zero()), np.random.default_rng(1)
     >>> start = Sphere(2).random_point(20, rng)
     >>> path = simulate_gossip(problem, Network.ring(20), start, [[0.0, 0.0, 1.0]], 0.01, 100, rng,
@@ -193,9 +194,7 @@ def simulate_gossip(
         check_integer("rounds", rounds),
     )
     n_steps = check_integer("n_steps", n_steps)
-    every = max(n_steps, 1) if every is None else check_integer("every", every, least=1)
-    if n_steps % every:
-        raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+    every = check_every(every, n_steps)
     silent = _by_agent("failures", failures, network, check_integer)
     if len(silent) == network.size:
         raise ValueError(f"failures must leave an agent; got all {network.size}")
@@ -285,7 +284,7 @@ class _Agents:
         self.T = np.where(rests[:, None, None], self.T, T)
         with np.errstate(all="ignore"):
             w = rng.standard_normal(self.x.shape) * self.walk.noise
-            w += self.walk.step * self.coupling.pull(self.x.T, self.force(k, y)).T
+            w += self.walk.step * self.coupling.pull(before.T, self.force(k, y), y).T
             self.walk.drive(self.x, w, Workspace())
         self.check(k, before, self.x)
         self.x[:, rests] = before[:, rests]
@@ -309,12 +308,10 @@ class _Agents:
     def force(self, k: int, y: Array) -> Array:
         """Return each agent's force, (n, D)."""
         try:
-            roots = np.linalg.cholesky(self.T)
-        except np.linalg.LinAlgError:
+            return self.coupling.force(y[:, None], self.W, self.T)[:, 0]
+        except ValueError:
             lowest = np.linalg.eigvalsh(self.T)[:, 0]
             raise ValueError(
                 "share, rounds and W0 must be such that every T_i > 0; got the eigenvalue"
                 f" {lowest.min():g} at agent {np.argmin(lowest)} in step {k}"
             ) from None
-        K = np.linalg.solve(roots, self.W)
-        return self.coupling.kappa * np.einsum("nmD,nm->nD", K, np.einsum("nmD,nD->nm", K, y))

@@ -36,6 +36,7 @@ class NaiveCoupling(Coupling):
 
     Examples
     --------
+    >>> from coupled_flows import NaiveCoupling
     >>> coupling = NaiveCoupling(kappa=2.0)
     >>> sigma, W = np.diag([2.0, 1.0]), np.array([[0.6, 0.8]])
     >>> coupling.field(np.array([[1.0, 2.0]]), W, coupling.tension(sigma, W))
@@ -53,7 +54,7 @@ class NaiveCoupling(Coupling):
         m = W.shape[-2]
         return np.broadcast_to(np.eye(m), (*W.shape[:-2], m, m))
 
-    def energy(self, sigma: Array, W: Array) -> Array:
+    def energy(self, sigma: Array, W: Array, name: str = "W") -> Array:
         """Return -Tr(W Sigma W')/2.
 
         Raises
@@ -63,7 +64,7 @@ class NaiveCoupling(Coupling):
         """
         size = np.hypot.reduce(W, axis=(-2, -1))
         if (np.abs(size - 1) > 1e-6).any():
-            raise ValueError(f"W must have |W| = 1 for a naive coupling; got {size}")
+            raise ValueError(f"{name} must have |W| = 1 for a naive coupling; got {size}")
         return -np.einsum("...ij,...jk,...ik->...", W, sigma, W) / 2
 
     def weight_dissipation(self, sigma: Array, W: Array) -> Array:

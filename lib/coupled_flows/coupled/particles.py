@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.coupled.functional import Coupling
 from coupled_flows.coupled.swarm import Swarm, run_together
-from coupled_flows.geometry.errors import Array, DivergenceError, check_integer
+from coupled_flows.geometry.errors import Array, DivergenceError, check_every, check_integer
 from coupled_flows.measure.laws import PointLaw
 from coupled_flows.walks.langevin import Langevin
 from coupled_flows.walks.steps import GeodesicWalk, Walk
@@ -108,7 +108,7 @@ def simulate_particles(
 
     Examples
     --------
-    >>> from coupled_flows import BarkerWalk, Sphere, zero
+    >>> from coupled_flows import BarkerWalk, Coupling, Langevin, Sphere, zero
     >>> problem, rng = Langevin(Sphere(2), zero()), np.random.default_rng(1)
     >>> coupling, start = Coupling("logtrace", kappa=10.0), Sphere(2).random_point(2000, rng)
     >>> path = simulate_particles(
@@ -121,9 +121,7 @@ def simulate_particles(
     swarm = Swarm(langevin, coupling, start, W0)
     moves = swarm.walk(walk, step, Walk, "a walk")
     n_steps = check_integer("n_steps", n_steps)
-    every = max(n_steps, 1) if every is None else check_integer("every", every, least=1)
-    if n_steps % every:
-        raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+    every = check_every(every, n_steps)
     record: list[tuple[Array, Array, float]] = []
 
     def keep(k: int, x: Array) -> None:

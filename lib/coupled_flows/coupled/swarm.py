@@ -21,6 +21,7 @@ from coupled_flows.geometry.potentials import Potential
 from coupled_flows.walks.engine import Observer, Step, run
 from coupled_flows.walks.langevin import Langevin
 from coupled_flows.walks.steps import Walk
+from coupled_flows.weights.flow import not_empty
 
 
 class Swarm:
@@ -57,11 +58,9 @@ class Swarm:
         if not len(self.points):
             raise ValueError("start must hold at least one point; got none")
         y = coupling.embed(self.points)
-        W = check_array(name, W0, ("m", y.shape[1]))
-        if not W.size:
-            raise ValueError(f"{name} must not be empty; got shape {W.shape}")
+        W = not_empty(name, check_array(name, W0, ("m", y.shape[1])))
         sigma = coupling.second_moments(y)
-        coupling.energy(sigma, W)  # which says if T is singular
+        coupling.energy(sigma, W, name)  # which says if T is singular
         self.see(sigma, W)
 
     def see(self, sigma: Array, W: Array) -> None:
@@ -89,17 +88,14 @@ class Swarm:
 
     # unchecked: a point that leaves the finite numbers is found by the engine
 
-    def _embed(self, x: Array) -> Array:
-        embedding = self.coupling.embedding
-        return x if embedding is None else embedding.value(x)
-
     def _value(self, x: Array) -> Array:
         energy = np.asarray(self.uncoupled.potential.value(x))
-        return energy + self.coupling.field(self._embed(x), self.W, self.T)
+        return energy + self.coupling.field(self.coupling.seen(x), self.W, self.T)
 
     def _gradient(self, x: Array) -> Array:
-        force = self.coupling.force(self._embed(x), self.W, self.T)
-        return np.asarray(self.uncoupled.potential.gradient(x)) - self.coupling.pull(x, force)
+        y = self.coupling.seen(x)
+        force = self.coupling.pull(x, self.coupling.force(y, self.W, self.T), y)
+        return np.asarray(self.uncoupled.potential.gradient(x)) - force
 
 
 def run_together(

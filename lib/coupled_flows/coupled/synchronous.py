@@ -14,6 +14,7 @@ from coupled_flows.geometry.errors import Array, check_array
 from coupled_flows.walks.coupling import Pair
 from coupled_flows.walks.langevin import Langevin
 from coupled_flows.walks.steps import GaussianWalk, GeodesicWalk, Walk
+from coupled_flows.weights.flow import not_empty
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,9 @@ def simulate_synchronous(
 
     Examples
     --------
-    >>> from coupled_flows import Euclidean, GaussianLaw, quadratic
-    >>> from coupled_flows.coupled.closure import GaussianClosure
+    >>> from coupled_flows import (
+    ...     Coupling, Euclidean, GaussianClosure, GaussianLaw, Langevin, quadratic
+    ... )
     >>> from coupled_flows.coupled.euler import evolve_walk
     >>> problem = Langevin(Euclidean(2), quadratic([[1.0, 0.0], [0.0, 2.0]]))
     >>> coupling, law = Coupling("logtrace", kappa=1.0), GaussianLaw([0.0, 0.0], np.eye(2))
@@ -106,11 +108,15 @@ def simulate_synchronous(
     >>> bool(path.distance[-1] < 0.02), bool(np.abs(path.weights - limit.weights).max() < 0.02)
     (True, True)
     """
-    bar = check_array("weights", weights, ("k + 1", "m", "D"))
-    if not bar.size:
-        raise ValueError(f"weights must not be empty; got shape {bar.shape}")
+    bar = not_empty("weights", check_array("weights", weights, ("k + 1", "m", "D")))
     swarm = Swarm(langevin, coupling, start, bar[0], "weights[0]")
     sigmas = check_array("moments", moments, (len(bar), *swarm.sigma.shape))
+    least = np.linalg.eigvalsh(coupling.tension(sigmas, bar)).min(axis=-1)
+    if least.min() <= 0:
+        raise ValueError(
+            "weights and moments must have T > 0 together; got the eigenvalue"
+            f" {least.min():g} of T at step {np.argmin(least)}"
+        )
     copies = Swarm(langevin, coupling, start, bar[0], "weights[0]")
     allowed = "a walk with Gaussian steps, such as GeodesicWalk"
     moves = [each.walk(walk, step, GaussianWalk, allowed) for each in (swarm, copies)]

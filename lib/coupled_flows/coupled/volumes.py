@@ -27,6 +27,7 @@ from coupled_flows.geometry.errors import Array, check_array
 from coupled_flows.geometry.manifolds import Sphere
 from coupled_flows.measure.cells import CellLaw
 from coupled_flows.walks.langevin import Langevin
+from coupled_flows.weights.flow import not_empty
 
 Indices = NDArray[np.integer[Any]]
 
@@ -135,9 +136,7 @@ class CellFlow:
         TypeError, ValueError
             If they do not.
         """
-        W = check_array(name, W, ("m", self.moments.shape[-1]))
-        if not W.size:
-            raise ValueError(f"{name} must not be empty; got shape {W.shape}")
+        W = not_empty(name, check_array(name, W, ("m", self.moments.shape[-1])))
         if not self.zonal:
             return W
         even = np.eye(3) / 3

@@ -12,6 +12,7 @@ from coupled_flows.geometry.errors import (
     Array,
     DivergenceError,
     check_array,
+    check_every,
     check_integer,
     check_type,
 )
@@ -258,10 +259,7 @@ class GaussianTransition:
         n_steps = check_integer("n_steps", n_steps)
         if every is None:
             return self._after(law, n_steps)
-        every = check_integer("every", every, least=1)
-        if n_steps % every:
-            raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
-        return [self._after(law, k) for k in range(0, n_steps + 1, every)]
+        return [self._after(law, k) for k in range(0, n_steps + 1, check_every(every, n_steps))]
 
     def _after(self, law: Law, n_steps: int) -> GaussianLaw:
         mean, covariance = self.generator.in_frame(law)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from coupled_flows.generators.markov import MarkovOperator
-from coupled_flows.geometry.errors import Array, check_columns, check_integer
+from coupled_flows.geometry.errors import Array, check_columns, check_every, check_integer
 from coupled_flows.measure.laws import Law
 
 
@@ -206,9 +206,7 @@ class Transition(MarkovOperator):
             written on the nodes.
         """
         n_steps = check_integer("n_steps", n_steps)
-        stride = max(n_steps, 1) if every is None else check_integer("every", every, least=1)
-        if every is not None and n_steps % stride:
-            raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+        stride = check_every(every, n_steps)
         weights = self.weights_of(law)
         laws = [law]
         for k in range(1, n_steps + 1):

@@ -96,6 +96,16 @@ def check_integer(name: str, value: Any, *, least: int = 0) -> int:
     return number
 
 
+def check_every(every: Any, n_steps: int) -> int:
+    """Return after how many steps to record, a divisor of `n_steps`; None stands for all."""
+    if every is None:
+        return max(n_steps, 1)
+    number = check_integer("every", every, least=1)
+    if n_steps % number:
+        raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+    return number
+
+
 def check_array(name: str, value: ArrayLike, shape: tuple[int | str, ...]) -> Array:
     """Return `value` as a finite float64 array of `shape`; a letter stands for any length."""
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"

@@ -86,17 +86,36 @@ class Embedding:
                     f"{name} must be a function of points (n, p); got {getattr(self, name)!r}"
                 )
 
+    def pull(self, x: Array, y: Array, v: Array) -> Array:
+        """Return covectors v (n, D) at y = value(x) in point coordinates, J(x)' v: (n, p)."""
+        return np.einsum("nDp,nD->np", self.jacobian(x), v)
+
+
+class _Identity(Embedding):
+    """Points as they are; its Jacobian is I."""
+
+    def pull(self, x: Array, y: Array, v: Array) -> Array:
+        return v
+
+
+class _CosAndSin(Embedding):
+    """Cos and sin of each angle; its Jacobian is made of these."""
+
+    def pull(self, x: Array, y: Array, v: Array) -> Array:
+        return y[:, ::2] * v[:, 1::2] - y[:, 1::2] * v[:, ::2]
+
 
 def identity(d: int) -> Embedding:
     """Return the embedding of points of R^d as they are."""
-    return Embedding(lambda x: x, lambda x: np.broadcast_to(np.eye(d), (len(x), d, d)))
+    return _Identity(lambda x: x, lambda x: np.broadcast_to(np.eye(d), (len(x), d, d)))
 
 
 def cos_and_sin(d: int) -> Embedding:
     """Return the embedding of d angles by cos t_1, sin t_1, cos t_2, ..."""
 
     def value(x: Array) -> Array:
-        return np.stack([np.cos(x), np.sin(x)], axis=2).reshape(len(x), 2 * d)
+        # each coordinate of all points in one piece
+        return np.stack([np.cos(x.T), np.sin(x.T)], axis=1).reshape(2 * d, len(x)).T
 
     def jacobian(x: Array) -> Array:
         out = np.zeros((len(x), 2 * d, d))
@@ -105,7 +124,7 @@ def cos_and_sin(d: int) -> Embedding:
             out[:, 2 * i + 1, i] = np.cos(x[:, i])
         return out
 
-    return Embedding(value, jacobian)
+    return _CosAndSin(value, jacobian)
 
 
 def zero() -> Potential:

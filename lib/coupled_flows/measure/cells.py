@@ -47,7 +47,7 @@ class CellLaw(SmoothLaw):
         masses = check_array("masses", self.masses, ("n",))
         if len(masses) < FEWEST:
             raise ValueError(f"masses must be those of {FEWEST} cells or more; got {len(masses)}")
-        masses = normalised(masses, len(masses))
+        masses = normalised(masses, len(masses), "masses")
         masses.flags.writeable = False
         object.__setattr__(self, "masses", masses)
 
@@ -148,6 +148,7 @@ class CircleCells(CellLaw):
 
     Examples
     --------
+    >>> from coupled_flows import CircleCells
     >>> law = CircleCells.from_density(lambda x: 1 + np.cos(x[:, 0]), 64)
     >>> round(float(law.mean(lambda x: np.cos(x[:, 0]))), 12)
     0.5
@@ -224,6 +225,7 @@ class ZonalCells(CellLaw):
 
     Examples
     --------
+    >>> from coupled_flows import ZonalCells
     >>> law = ZonalCells.from_density(lambda z: 1 + z, 64)
     >>> round(float(law.mean(lambda z: z)), 12)
     0.333333333333

@@ -143,7 +143,5 @@ def _spanning(name: str, value: ArrayLike, D: int | str) -> Array:
     rows = check_array(name, value, ("m", D))
     largest = np.abs(rows).max(initial=0.0)
     if largest == 0:
-        raise ValueError(
-            f"{name} must not be zero; got an array of shape {rows.shape} without rest"
-        )
+        raise ValueError(f"{name} must not be zero; got zeros of shape {rows.shape}")
     return rows / largest

@@ -166,17 +166,19 @@ class GaussianLaw(Law):
         return self.mean + noise @ root.T
 
 
-def normalised(weights: ArrayLike | None, n: int) -> Array:
+def normalised(weights: ArrayLike | None, n: int, name: str = "weights") -> Array:
     """Return n non-negative weights of sum 1; None stands for equal ones."""
     if weights is None:
         return np.full(n, 1 / n)
-    array = check_array("weights", weights, (n,))
-    if array.min() < 0 or array.sum() <= 0:
+    array = check_array(name, weights, (n,))
+    with np.errstate(over="ignore"):
+        total = array.sum()
+    if array.min() < 0 or not 0 < total < np.inf:
         raise ValueError(
-            "weights must be non-negative with a positive sum; got values from"
+            f"{name} must be non-negative with a positive, finite sum; got values from"
             f" {array.min():g} to {array.max():g}"
         )
-    return array / array.sum()
+    return array / total
 
 
 def values_at(f: Callable[[Array], ArrayLike], points: Array) -> Array:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from coupled_flows.geometry.errors import (
     Array,
     DivergenceError,
+    check_every,
     check_integer,
     check_rng,
     check_type,
@@ -110,10 +111,7 @@ def run(
 ) -> Array:
     """Do what `simulate` says, for anything that advances rows of finite numbers by a time h."""
     n_steps = check_integer("n_steps", n_steps)
-    if every is not None:
-        every = check_integer("every", every, least=1)
-        if n_steps % every:
-            raise ValueError(f"every must divide n_steps = {n_steps}; got {every}")
+    every = None if every is None else check_every(every, n_steps)
     if observe is not None and not callable(observe):
         raise TypeError(f"observe must be a function of (k, x, x_next); got {observe!r}")
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

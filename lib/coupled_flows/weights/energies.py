@@ -12,7 +12,7 @@ from coupled_flows.geometry.errors import Array
 EPS = float(np.finfo(np.float64).eps)
 
 
-def log_trace_energy(W: Array, S: Array) -> Array:
+def log_trace_energy(W: Array, S: Array, name: str = "W") -> Array:
     """Return E_tr(W) = |W|^2/2 - log Tr(W S W')/2 for W (..., m, D), S (..., D, D): equation (4).
 
     Raises
@@ -23,12 +23,12 @@ def log_trace_energy(W: Array, S: Array) -> Array:
     length = np.hypot.reduce(W, axis=(-2, -1))
     unit = W / np.where(length > 0, length, 1.0)[..., None, None]
     share = np.einsum("...ij,...ij->...", unit @ S, unit)
-    _check_positive("Tr(W Sigma W') > 0", share, _floor(S))
+    _check_positive(name, "Tr(W Sigma W') > 0", share, _floor(S))
     with np.errstate(over="ignore"):
         return length**2 / 2 - np.log(length) - np.log(share) / 2
 
 
-def log_det_energy(W: Array, S: Array) -> Array:
+def log_det_energy(W: Array, S: Array, name: str = "W") -> Array:
     """Return E_det(W) = |W|^2/2 - log det(W S W')/2 for W (..., m, D), S (..., D, D): equation (5).
 
     Raises
@@ -38,11 +38,11 @@ def log_det_energy(W: Array, S: Array) -> Array:
     """
     m, D = W.shape[-2:]
     if m > D:
-        raise ValueError(f"W must have at most D = {D} rows for W Sigma W' > 0; got {m}")
+        raise ValueError(f"{name} must have at most D = {D} rows for W Sigma W' > 0; got {m}")
     _, size, rows = np.linalg.svd(W, full_matrices=False)
-    _check_positive("linearly independent rows", size, D * EPS * size[..., :1])
+    _check_positive(name, "linearly independent rows", size, D * EPS * size[..., :1])
     share = np.linalg.eigvalsh(rows @ S @ np.swapaxes(rows, -1, -2))
-    _check_positive("W Sigma W' > 0", share, _floor(S)[..., None])
+    _check_positive(name, "W Sigma W' > 0", share, _floor(S)[..., None])
     with np.errstate(over="ignore"):
         return (size**2 / 2 - np.log(size) - np.log(share) / 2).sum(axis=-1)
 
@@ -52,8 +52,8 @@ def _floor(S: Array) -> Array:
     return S.shape[-1] * EPS * np.trace(S, axis1=-2, axis2=-1)
 
 
-def _check_positive(wanted: str, value: Array, floor: Array) -> None:
+def _check_positive(name: str, wanted: str, value: Array, floor: Array) -> None:
     if (value <= floor).any():
         raise ValueError(
-            f"W must have {wanted}; got {value.min():.3g}, which rounding cannot tell from 0"
+            f"{name} must have {wanted}; got {value.min():.3g}, which rounding cannot tell from 0"
         )

@@ -278,18 +278,20 @@ class WeightFlow(ABC):
     def check_weights(self, W: ArrayLike, name: str = "W") -> Array:
         """Return W as a finite array (..., m, D), not empty."""
         leading = ("...",) * max(_depth(W) - 2, 0)
-        return _not_empty(name, check_array(name, W, (*leading, "m", len(self.sigma))))
+        return not_empty(name, check_array(name, W, (*leading, "m", len(self.sigma))))
 
-    def check_start(self, W0: ArrayLike) -> Array:
+    def check_start(self, W0: ArrayLike, name: str = "W0") -> Array:
         """Return W0 as a finite array (m, D), not empty."""
-        return _not_empty("W0", check_array("W0", W0, ("m", len(self.sigma))))
+        return not_empty(name, check_array(name, W0, ("m", len(self.sigma))))
 
 
-def check_times(times: ArrayLike) -> Array:
+def check_times(times: ArrayLike, *, ascending: bool = False) -> Array:
     """Return times as a finite array (k,) of numbers >= 0, not empty."""
-    when = _not_empty("times", check_array("times", times, ("k",)))
+    when = not_empty("times", check_array("times", times, ("k",)))
     if when.min() < 0:
         raise ValueError(f"times must be >= 0; got {when.min():g}")
+    if ascending and (back := float(np.diff(when).min(initial=0.0))) < 0:
+        raise ValueError(f"times must be ascending; got one {-back:g} before the last")
     return when
 
 
@@ -310,7 +312,8 @@ def _depth(value: ArrayLike) -> int:
         return 0  # ragged, which check_array says
 
 
-def _not_empty(name: str, array: Array) -> Array:
+def not_empty(name: str, array: Array) -> Array:
+    """Return an array that has entries."""
     if not array.size:
         raise ValueError(f"{name} must not be empty; got shape {array.shape}")
     return array
