@@ -238,7 +238,7 @@ def test_the_verdict_is_computed_and_cannot_be_given() -> None:
     [
         (1.0, HOLDS, (), "agrees", "**Holds:**"),
         (1.0, HOLDS_IF, ("H1", "H3"), "agrees", "**Holds if H1, H3:**"),
-        (1.0, FAILS, (), "agrees", "**Fails for the instance (w):**"),
+        (1.0, FAILS, (), "agrees", "**Fails for our instance:**"),
         (0.5, HOLDS_IF, ("H1",), "differs", "**Contradicted:**"),
         ((1.0, 0.5, 1.5), HOLDS, (), "differs", "**Undecided:**"),
     ],
@@ -262,7 +262,7 @@ def test_a_card_says_what_the_claim_says(
 
 def test_a_card_names_the_instance_as_the_ledger_does() -> None:
     card = claim(conclusion=FAILS)._repr_mimebundle_()["text/markdown"]
-    assert "**Fails for the instance (W):**" in card
+    assert "**Fails for our instance:**" in card
 
 
 def test_a_claim_tells_the_collector_the_same_type_of_data() -> None:

@@ -622,9 +622,9 @@ BANDS: dict[str, tuple[float | str, float | list[float]]] = {
     "C0g": (90.0, [15.0, 0.0]),
 }
 VERDICTS = dict.fromkeys(CLAIMED, ("holds", False)) | {
-    "C0a": ("fails for the instance (W)", False),
+    "C0a": ("fails for our instance", False),
     "C0e": ("holds if", True),
-    "C0g": ("fails for the instance (W)", False),
+    "C0g": ("fails for our instance", False),
 }
 TYPED = {
     "With $s = 0.05$ the median error": "the share of the run",

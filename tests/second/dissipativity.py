@@ -424,7 +424,7 @@ BANDS: dict[str, tuple[float | str, float | list[float]]] = {
 }
 VERDICTS = dict.fromkeys(CLAIMED, ("holds if", True)) | {
     "C3ba": ("holds", False),
-    "C3bf": ("fails for the instance (W)", False),
+    "C3bf": ("fails for our instance", False),
 }
 TYPED = {
     "rates within 0.02 of predicted ones": "the band of C3be",

@@ -483,7 +483,7 @@ VERDICTS = dict.fromkeys(CLAIMED, ("holds", False)) | {
     "C2ad": ("holds if", True),
     "C2ae": ("holds if", True),
     "C2ag": ("holds if", True),
-    "C2ah": ("fails for the instance (W)", False),
+    "C2ah": ("fails for our instance", False),
 }
 TYPED = {
     "Each $x$ acts for 0.1 units of time": "the length of a piece",

@@ -640,7 +640,7 @@ CLAIMED: dict[str, Check] = {
     "C3de": GLUED["margin"],
     "C3df": GLUED["empty_off"],
 }
-FAILS = "fails for the instance (W)"
+FAILS = "fails for our instance"
 BANDS: dict[str, tuple[float | str, float | list[float]]] = {
     "C3ca": (1.0, 1e-6),
     "C3cb": ("≤ 1e-06", 0.0),

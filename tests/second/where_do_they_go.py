@@ -545,7 +545,7 @@ BANDS: dict[str, tuple[float | str, float | list[float]]] = {
     **dict.fromkeys(("C2bd", "C2be"), (0.5, 0.05)),
 }
 VERDICTS = dict.fromkeys(CLAIMED, ("holds if", True)) | dict.fromkeys(
-    ("C2bb", "C2bd", "C2bf", "C2bh"), ("fails for the instance (W)", False)
+    ("C2bb", "C2bd", "C2bf", "C2bh"), ("fails for our instance", False)
 )
 TYPED = {
     "ratios of rates within 0.02 of one": "the band of C2ba and C2bg to C2bj",

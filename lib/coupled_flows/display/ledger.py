@@ -14,7 +14,7 @@ from coupled_flows.measure.estimates import Estimate
 
 HOLDS = "holds"
 HOLDS_IF = "holds if"
-FAILS = "fails for the instance (W)"
+FAILS = "fails for our instance"
 UNDECIDED = "undecided"
 CONTRADICTED = "contradicted"
 MIME = "application/vnd.coupled-flows.claim+json"
@@ -27,7 +27,7 @@ def verdict(
 
     Parameters
     ----------
-    conclusion : {"holds", "holds if", "fails for the instance (W)"}
+    conclusion : {"holds", "holds if", "fails for our instance"}
         What is concluded if the measurement agrees with the expectation.
     measured, low, high : float
         The measured value and its interval, low <= measured <= high.
@@ -108,7 +108,7 @@ class Claim:
     at_most : bool
         The statement is an inequality: anything up to expected + within agrees.
     conclusion : str
-        "holds", "holds if" (the assumptions are named) or "fails for the instance (W)".
+        "holds", "holds if" (the assumptions are named) or "fails for our instance".
     assumptions : sequence of str
         Numbers of the assumptions on the notation page, such as "H1".
     anchor : str
