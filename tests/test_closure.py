@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 from coupled_flows import (
     DivergenceError,
@@ -268,20 +269,73 @@ def test_a_path_can_be_taken_in_two(kind: str) -> None:
 
 
 @logarithmic
-def test_a_start_far_away_takes_the_other_method(kind: str, monkeypatch: Any) -> None:
+def test_an_explicit_method_finds_the_same(kind: str) -> None:
     closure, law, W = instance(kind, 12)
-    far = GaussianLaw(10 * law.mean, 100 * law.covariance)
-    times, paths = [0.1, 1.0, 5.0], []
-    for least in (np.inf, 0.0):
-        monkeypatch.setattr("coupled_flows.coupled.closure.STIFF", least)
-        paths.append(closure.solve(far, W, times))
+    far, times, d = GaussianLaw(10 * law.mean, 100 * law.covariance), [0.1, 1.0, 5.0], closure.d
+    path = closure.solve(far, W, times)
+
+    def rate(t: float, x: Any) -> Any:
+        parts = closure.rate(x[:d], x[d : d + d * d].reshape(d, d), x[d + d * d :].reshape(W.shape))
+        return np.concatenate([part.ravel() for part in parts])
+
+    start = np.concatenate([far.mean, far.covariance.ravel(), np.ravel(W)])
+    found = solve_ivp(
+        rate, (0, 5), start, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-14
+    ).y.T
+    C = found[:, d : d + d * d].reshape(-1, d, d)
+    moments = C + found[:, :d, None] * found[:, None, :d]
     # of the size of 1000 at the start; 1e-12 a step, of some hundred
-    np.testing.assert_allclose(paths[0].moments, paths[1].moments, rtol=0, atol=1e-7)
-    np.testing.assert_allclose(paths[0].weights, paths[1].weights, rtol=0, atol=1e-10)
-    # and where only the other can: weights of the rate 3e6
+    np.testing.assert_allclose(path.moments, moments, rtol=0, atol=1e-7)
+    weights = found[:, d + d * d :].reshape(-1, *np.shape(W))
+    np.testing.assert_allclose(path.weights, weights, rtol=0, atol=1e-10)
+    # and where an explicit one takes for ever: weights of the rate 3e6
     wild = closure.solve(GaussianLaw(law.mean, 1e6 * law.covariance), W, [60.0])
     late = closure.solve(law, W, [60.0])
     assert wild.free_energy[0] == pytest.approx(late.free_energy[0], rel=0, abs=1e-3)
+
+
+@logarithmic
+@pytest.mark.parametrize(("kappa", "time"), [(1.0, 1e4), (1e4, 5.0)])
+def test_long_times_and_strong_couplings_end(kind: str, kappa: float, time: float) -> None:
+    problem = Langevin(Euclidean(2), quadratic([[1.0, 0.0], [0.0, 2.0]]))
+    closure = GaussianClosure(problem, Coupling(kind, kappa))
+    path = closure.solve(GaussianLaw(np.zeros(2), np.eye(2)), [[0.6, 0.8]], [time])
+    assert np.isfinite(path.free_energy).all()
+    if kappa == 1.0:
+        law, W = stable_state(closure)
+        np.testing.assert_allclose(path.moments[-1], law.covariance, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(np.abs(path.weights[-1]), np.abs(W), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("tilt", [1e-3, 1e-7])
+def test_rows_that_are_nearly_parallel_see_their_plane(tilt: float) -> None:
+    problem = Langevin(Euclidean(3), quadratic(np.diag([1.0, 2.0, 4.0])))
+    closure = GaussianClosure(problem, Coupling("logdet", 2.0))
+    rows = np.array([[1.0, 0.0, 0.0], [1.0, tilt, 0.0]])
+    sigma = np.diag([3.0, 2.0, 1.0]) + 0.1
+    # the rows span the plane of e_1, e_2; they do so up to rounding over the tilt
+    plane = closure.attraction(sigma, np.eye(2, 3))
+    noise = 100 * UNIT / tilt
+    np.testing.assert_allclose(closure.attraction(sigma, rows), plane, rtol=0, atol=10 * noise)
+    rest = at_rest(closure, [[1e6, 0.0, 0.0], [0.0, 1e-3, 0.0]]).covariance
+    np.testing.assert_allclose(rest, np.diag([3.0, 1.5, 0.25]), rtol=0, atol=100 * UNIT)
+    near = at_rest(closure, rows).covariance
+    np.testing.assert_allclose(near, np.diag([3.0, 1.5, 0.25]), rtol=0, atol=10 * noise)
+
+
+@logarithmic
+@pytest.mark.parametrize("kappa", [1e6, 1e12, 1e18])
+def test_the_law_at_rest_keeps_its_digits(kind: str, kappa: float) -> None:
+    # along the row (kappa + 1/beta) w'A^{-1}w, across w what A leaves
+    problem = Langevin(Euclidean(2), quadratic([[2.0, 0.3], [0.3, 1.0]]), beta=0.5)
+    closure = GaussianClosure(problem, Coupling(kind, kappa))
+    w = np.array([0.6, 0.8])
+    inverse = np.linalg.inv([[2.0, 0.3], [0.3, 1.0]])
+    covariance = at_rest(closure, w[None]).covariance
+    # C w = (kappa + 1/beta) A^{-1} w; the determinant of a rank-one change
+    np.testing.assert_allclose(covariance @ w, (kappa + 2) * inverse @ w, rtol=1e-13, atol=0)
+    both = np.outer(inverse @ w, inverse @ w) / (w @ inverse @ w)
+    np.testing.assert_allclose(covariance, 2 * inverse + kappa * both, rtol=1e-13, atol=0)
 
 
 @every_kind

@@ -1167,7 +1167,7 @@ INNER |= {"deflated", "drift", "derivative", "decay", "exponents", "columns"}
 INNER |= {"check_weights", "check_start", "check_agent"}
 # inner loops of a coupling and of its closure: they take what their callers have checked
 for name in ("Coupling", "NaiveCoupling"):
-    MADE |= {f"{name}.{method}" for method in ("seen", "embed", "pull", "square")}
+    MADE |= {f"{name}.{method}" for method in ("seen", "embed", "pull", "square", "spanning")}
     MADE |= {f"{name}.{method}" for method in ("tension", "energy", "whitened", "field", "force")}
     MADE |= {f"{name}.{method}" for method in ("second_moments", "weight_rate")}
     MADE |= {f"{name}.weight_dissipation"}

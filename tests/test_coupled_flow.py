@@ -282,6 +282,13 @@ def test_times_are_reached_by_equal_steps() -> None:
     law = path.laws[1]
     again = flow.solve_density(law, path.weights[1], [0.05, 0.1, 0.15], step=0.05)
     np.testing.assert_allclose(again.weights[-1], path.weights[-1], rtol=0, atol=1e-14)
+    # two and three equal steps of no more than 0.07 are the same; and one, however long it may be
+    fitted = flow.solve_density(hill, W_CIRCLE, times, cells=32, step=0.07)
+    np.testing.assert_array_equal(fitted.weights, path.weights)
+    one, long = (
+        flow.solve_density(hill, W_CIRCLE, [0.1], cells=32, step=step) for step in (0.1, 9.0)
+    )
+    np.testing.assert_array_equal(long.weights, one.weights)
 
 
 def test_particles_are_those_of_their_own_room() -> None:

@@ -150,6 +150,21 @@ def test_with_t_of_the_beginning_f_rises_and_with_t_of_the_end_it_falls(
     assert abs(change - (-0.030 if time == 0.1 else -0.033)) < 1e-3
 
 
+def test_rows_that_are_nearly_parallel_see_their_plane() -> None:
+    # in the plane of the circle any two rows span all: T may be far from I, the step may not
+    law = CircleCells.from_density(
+        lambda t: np.exp(np.sin(t[:, 0]) + 0.3 * np.cos(2 * t[:, 0])), 48
+    )
+    flow = CellFlow(
+        Langevin(Torus(1), zero(), 2.0), Coupling("logdet", 3.0, 1.0, Torus(1).embedding), law
+    )
+    same = step_masses(flow, law.masses, np.eye(2), 0.5)
+    for tilt in (1e-3, 1e-7):
+        rows = np.array([[1.0, 0.0], [1.0, tilt]])
+        near = step_masses(flow, law.masses, rows, 0.5)
+        np.testing.assert_allclose(near, same, rtol=0, atol=1e4 * 2.0**-53 / tilt / 48)
+
+
 # -- limits ---------------------------------------------------------------------------------------
 
 

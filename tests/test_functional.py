@@ -240,6 +240,16 @@ def test_the_determinant_s_step_has_the_exact_gram_matrix(time: float) -> None:
     assert np.abs(found.T @ found - exact).max() < 100 * U * (W**2).sum()
 
 
+@pytest.mark.parametrize("time", [0.1, 1.0, 10.0])
+def test_of_all_rotations_it_is_that_of_the_text(time: float) -> None:
+    sigma, W = np.diag([2.0, 1.5, 0.5]), np.array([[0.3, -0.4, 0.2], [0.5, 0.1, -0.3]])
+    E = W * np.exp(time * np.diag(sigma))
+    sizes, turn = np.linalg.eigh(np.eye(2) - W @ W.T + E @ E.T)
+    after = Coupling("logdet", 1.0).weight_step(sigma, W, time)
+    # N has a condition number below 1e5
+    np.testing.assert_allclose(after, turn / np.sqrt(sizes) @ turn.T @ E, rtol=0, atol=1e-10)
+
+
 def test_it_follows_the_flow_itself_to_third_order() -> None:
     # N^{-1/2} is symmetric, and so is A of W = A E up to t^2: they part at t^3
     sigma, W, _ = instance(15, m=3)

@@ -374,6 +374,17 @@ def test_reversible_particles_keep_the_closed_form_at_a_large_step(walk: Any) ->
     assert abs(off.mean() - exact) > 0.02
 
 
+@pytest.mark.parametrize("tilt", [1e-3, 1e-7])
+def test_rows_that_are_nearly_parallel_see_their_plane(tilt: float) -> None:
+    start = BALL.manifold.random_point(50, generator(3))
+    coupling, far = Coupling("logdet", 2.0, gamma=1e-9), []  # rows that hardly move
+    for rows in (np.eye(2, 3), np.array([[1.0, 0.0, 0.0], [1.0, tilt, 0.0]])):
+        path = simulate_particles(BALL, coupling, start, rows, 0.05, 10, generator(4))
+        far.append(last(path))
+    # and 1e-9 of time with which they move
+    np.testing.assert_allclose(far[0], far[1], rtol=0, atol=1e4 * UNIT / tilt + 1e-7)
+
+
 def test_the_naive_coupling_runs_away_with_its_particles() -> None:
     start = generator(1).standard_normal((500, 3))
     path = simulate_particles(

@@ -131,7 +131,7 @@ def test_rotations_orders_scales_and_empty_points_change_nothing() -> None:
     order = rng.permutation(50)
     p, W = settle(x, pi, 2, 1.5)
     other, V = settle(
-        np.concatenate([1e3 * x[order] @ turn, np.full((1, 3), 1e9)]), [*pi[order], 0.0], 2, 1.5
+        np.concatenate([1e200 * x[order] @ turn, np.full((1, 3), 1e199)]), [*pi[order], 0.0], 2, 1.5
     )
     assert other[-1] == 0
     np.testing.assert_allclose(other[:-1], p[order], rtol=1e-7, atol=0)

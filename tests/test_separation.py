@@ -159,6 +159,19 @@ def test_every_class_is_trained_with_and_tested() -> None:
         assert linear_accuracy(x, [0, 0, 1, 1, 2, 2], [1], train=train, C=1e3)[0] == 1
 
 
+@pytest.mark.parametrize("train", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize(("C", "accuracy"), [(0.99, 2 / 3), (1.01, 1.0)])
+def test_the_penalty_and_the_share_are_those_of_the_text(
+    C: float, accuracy: float, train: float
+) -> None:
+    # twice as many points at one place as at another, n there; each counts one beside |w|^2/(2 C):
+    # at C = 4 log(3)/(9 n) the edge is on the fewer, with odds of 1 and of 1/3 at the two places
+    labels = np.repeat([0, 1], [20, 10])
+    edge = 4 * math.log(3) / (9 * 10 * train)
+    found = linear_accuracy(7.0 * labels[:, None] + 3, labels, [1], train=train, C=C * edge)
+    assert found[0] == pytest.approx(accuracy)
+
+
 def test_over_splits_takes_their_overlap_into_account() -> None:
     # k draws of variance 1 whose test sets are ninths of the training sets
     estimate = over_splits([0.0, 2.0, 0.0, 2.0], train=0.9)

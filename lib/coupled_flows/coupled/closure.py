@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from coupled_flows.coupled.functional import Coupling
-from coupled_flows.coupled.naive import NaiveCoupling
 from coupled_flows.generators.gaussian import GaussianGenerator
 from coupled_flows.geometry.errors import Array, DivergenceError, check_array, check_type
 from coupled_flows.measure.laws import GaussianLaw
@@ -29,8 +28,6 @@ from coupled_flows.weights.flow import check_times, not_empty
 
 # a second moment that has grown so much has run away
 RUNAWAY = 1e9
-# rates of the weights from which an explicit method takes many steps
-STIFF = 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +114,7 @@ class GaussianClosure:
 
     def attraction(self, sigma: Array, W: Array) -> Array:
         """Return K = kappa W' T^{-1} W: the weights pull a point x by K x."""
+        W = self.coupling.spanning(W)
         pull = self.coupling.force(np.eye(self.d), W, self.coupling.tension(sigma, W))
         return (pull + pull.T) / 2
 
@@ -220,9 +218,10 @@ class GaussianClosure:
         TypeError, ValueError
             If an argument is not as above, or the energy of W0 is infinite.
         DivergenceError
-            If E |x|^2 grows by a factor of 1e9: under a `NaiveCoupling`; no other does. Its `step`
-            is the position of the first time that is not reached, its `path` Sigma at the times
-            before it, its `state` the last of these.
+            If E |x|^2 grows by a factor of 1e9: under a `NaiveCoupling`; no other does. Or if the
+            solver gives up, at numbers near the end of their range. Its `step` is the position of
+            the first time that is not reached, its `path` Sigma at the times before it, its `state`
+            the last of these.
         """
         law, W = self.check_law(law), self.check_weights("W0", W0)
         when = check_times(times, ascending=True)
@@ -240,15 +239,12 @@ class GaussianClosure:
             return float(np.trace(second_moments(*_parts(x, shapes)[:2]))) - far
 
         gone.terminal = True  # type: ignore[attr-defined]
-        # weights that follow points far away are stiff
-        stiff = isinstance(self.coupling, NaiveCoupling)
-        stiff = stiff or self.coupling.gamma * np.trace(sigma) > STIFF
         with np.errstate(over="ignore", invalid="ignore"):  # of steps that are then shortened
             found = solve_ivp(
                 rate,
                 (0.0, when[-1] or 1.0),
                 start,
-                method="LSODA" if stiff else "DOP853",
+                method="LSODA",  # strong couplings, far points and long times are stiff
                 t_eval=once,
                 events=gone,
                 rtol=1e-12,
@@ -258,9 +254,14 @@ class GaussianClosure:
         if len(states) < len(once):
             first = int(np.searchsorted(place, len(states)))
             moments = [second_moments(*states[i][:2]) for i in place[:first]]
-            raise DivergenceError(
+            said = (
                 f"the points run away: E |x|^2 exceeds {far:g} before t = {when[first]:g}, as under"
-                f" a naive coupling with kappa > a_min = {self.rates[0]:g} it may",
+                f" a naive coupling with kappa > a_min = {self.rates[0]:g} it may"
+            )
+            if found.status != 1:
+                said = f"the flow was not found to t = {when[first]:g}: {found.message}"
+            raise DivergenceError(
+                said,
                 step=first,
                 state=moments[-1] if moments else sigma,
                 path=np.array(moments).reshape(-1, self.d, self.d),

@@ -22,6 +22,8 @@ from coupled_flows.geometry.errors import Array, DivergenceError
 WANTED, WORST = 1e-13, 1e-9
 # the least part of Newton's correction that is tried, and how many starts
 SHORTEST, MOST_PARTS = 2.0**-12, 60
+# masses below may leave the range of numbers in a step
+SMALL = 1e-250
 
 
 def step_both(
@@ -54,7 +56,7 @@ def step_both(
 
 def step_masses(flow: CellFlow, masses: Array, W: Array, time: float, step: int = 1) -> Array:
     """Return the masses after an implicit Euler step, W at rest; all else as for `step_both`."""
-    squares = flow.coupling.square(flow.moments, W)
+    squares = flow.coupling.square(flow.moments, flow.coupling.spanning(W))
     T = np.tensordot(masses, squares, 1)
     reached, target = 0.0, 1.0
     # where Newton's method fails for the whole time, T for a part of it is a better start
@@ -67,9 +69,12 @@ def step_masses(flow: CellFlow, masses: Array, W: Array, time: float, step: int 
             return found.after
         else:
             T, reached, target = found.T, target, min(1.0, 16 * target)
+    cure = "a shorter step may cure it"
+    if (least := float(masses.min())) < SMALL:
+        cure = f"the least of these is {least:g}, at the end of the range of numbers"
     raise DivergenceError(
         f"the masses after step {step} (of length {time:g}) were not found; the error carries those"
-        " before it; a shorter step may cure it",
+        f" before it; {cure}",
         step=step,
         state=masses,
     )

@@ -50,8 +50,12 @@ def at_rest(closure: GaussianClosure, W: ArrayLike) -> GaussianLaw:
     """
     closure = _check_centred(closure)
     W = closure.check_weights("W", W)
-    pull = closure.coupling.force(np.eye(closure.d), W, _tension(closure, W))
-    covariance = np.linalg.inv(closure.hessian - pull) / closure.langevin.beta
+    W = closure.coupling.spanning(W)
+    inverse = closure.frame / closure.rates @ closure.frame.T
+    seen = W @ inverse
+    # by Woodbury's identity: no difference of A and K, which for large kappa is lost in rounding
+    pull = seen.T @ np.linalg.solve(_left_of_tension(closure, W), seen)
+    covariance = (inverse + closure.coupling.kappa * pull) / closure.langevin.beta
     return GaussianLaw(np.zeros(closure.d), (covariance + covariance.T) / 2)
 
 
@@ -148,22 +152,22 @@ def second_moment_bound(closure: GaussianClosure, m: int = 1) -> float:
     return float((q + math.sqrt(q**2 + 4 * source)) ** 2 / 4 / closure.rates[0])
 
 
-def _tension(closure: GaussianClosure, W: Array) -> Array:
-    """Return T of the law at rest."""
+def _left_of_tension(closure: GaussianClosure, W: Array) -> Array:
+    """Return T - kappa S of the law at rest, S = W A^{-1} W'."""
     kappa, beta = closure.coupling.kappa, closure.langevin.beta
     root = W @ closure.frame / np.sqrt(closure.rates)
     S = root @ root.T
-    s = np.linalg.eigvalsh(S)
+    s, axes = np.linalg.eigh(S)
     if isinstance(closure.coupling, NaiveCoupling):
         if kappa * s[-1] >= 1:
             raise ValueError(
                 f"W must have kappa W A^(-1) W' < 1 for a law at rest; got {kappa * s[-1]:g}"
             )
-        return np.eye(len(W))
+        return np.eye(len(W)) - kappa * S
     if s[-1 if closure.coupling.kind == "logtrace" else 0] <= 1e-14 * s[-1]:
         raise ValueError(f"W must have T > 0; got eigenvalues {s} of W A^(-1) W'")
     if closure.coupling.kind == "logdet":
-        return (kappa + 1 / beta) * S
+        return S / beta
     # u = t/s_max - kappa: the sum is above beta at the lower end, below it at the upper one
     share = s / s[-1]
     u = brentq(
@@ -173,7 +177,7 @@ def _tension(closure: GaussianClosure, W: Array) -> Array:
         xtol=1e-15 / beta,
         rtol=1e-15,
     )
-    return s[-1] * (kappa + u) * np.eye(len(W))
+    return axes * s[-1] * (u + kappa * (1 - share)) @ axes.T
 
 
 def _check_centred(closure: GaussianClosure) -> GaussianClosure:

@@ -126,6 +126,28 @@ class Coupling:
             return np.trace(square, axis1=-2, axis2=-1)[..., None, None]
         return (square + np.swapaxes(square, -1, -2)) / 2
 
+    def spanning(self, W: Array) -> Array:
+        """Return weights with the same field: for the determinant orthonormal rows, else W.
+
+        T of rows that are nearly parallel has the square of their condition number.
+
+        Raises
+        ------
+        ValueError
+            If the rows that the determinant sees are linearly dependent.
+        """
+        if self.kind == "logtrace":
+            return W
+        frame, triangle = np.linalg.qr(W.T)
+        sizes, left = np.linalg.norm(W, axis=1), np.zeros(len(W))
+        left[: len(triangle)] = np.abs(np.diag(triangle))
+        if (left <= W.shape[1] * np.finfo(np.float64).eps * sizes).any():
+            raise ValueError(
+                "W must have T > 0, linearly independent rows; got rows of lengths"
+                f" {sizes} that lie {left} outside the span of those before"
+            )
+        return np.asarray(frame.T)
+
     def tension(self, sigma: Array, W: Array) -> Array:
         """Return T: Tr(W Sigma W') I for the trace, W Sigma W' for the determinant."""
         square = self.square(sigma, W)

@@ -1,4 +1,4 @@
-"""The stable state of the coupled flow on finitely many points, such as those of a data walk."""
+"""States of the coupled flow at rest on finitely many points, such as those of a data walk."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def settle(
     and its critical points are p_i proportional to pi_i exp(k y_i' T^{-1} y_i/2), y = W x, with W
     an orthonormal frame of eigenvectors of Sigma_p = sum_i p_i x_i x_i'. Found by turns: p for W,
     which is a convex problem, by Newton's method in T^{-1} alone; then W = the top m eigenvectors
-    of Sigma_p. Each turn lowers F. Another start may lead to another state.
+    of Sigma_p. Each turn lowers F. Another start may lead to another state; one on a saddle stays.
 
     Parameters
     ----------
@@ -85,6 +85,7 @@ def settle(
     if m > D:
         raise ValueError(f"m must be at most D = {D}; got {m}")
     there = pi > 0
+    x = x / (np.abs(x).max() or 1.0)  # of which p does not depend
     x, pi = x[there], pi[there]
     W = _top(x, pi, m) if W0 is None else _frame(check_array("W0", W0, (m, D)))
     p, first = pi, 1 / (1 + k)

@@ -25,7 +25,7 @@ from coupled_flows.weights.flow import not_empty
 
 
 class Swarm:
-    """W, Sigma and T as they stand, and the points' potential.
+    """W and Sigma as they stand, and the points' potential.
 
     Parameters
     ----------
@@ -65,7 +65,8 @@ class Swarm:
 
     def see(self, sigma: Array, W: Array) -> None:
         """Let the points feel W at these second moments from now on."""
-        self.sigma, self.W, self.T = sigma, W, self.coupling.tension(sigma, W)
+        self.sigma, self.W, self._felt = sigma, W, self.coupling.spanning(W)
+        self._T = self.coupling.tension(sigma, self._felt)
 
     def follow(self, step: int, points: Array, h: float) -> None:
         """Let the weights follow the points, which have taken a step of length h."""
@@ -90,11 +91,11 @@ class Swarm:
 
     def _value(self, x: Array) -> Array:
         energy = np.asarray(self.uncoupled.potential.value(x))
-        return energy + self.coupling.field(self.coupling.seen(x), self.W, self.T)
+        return energy + self.coupling.field(self.coupling.seen(x), self._felt, self._T)
 
     def _gradient(self, x: Array) -> Array:
         y = self.coupling.seen(x)
-        force = self.coupling.pull(x, self.coupling.force(y, self.W, self.T), y)
+        force = self.coupling.pull(x, self.coupling.force(y, self._felt, self._T), y)
         return np.asarray(self.uncoupled.potential.gradient(x)) - force
 
 

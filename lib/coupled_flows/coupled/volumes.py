@@ -170,7 +170,7 @@ class CellFlow:
 
     def field(self, masses: Array, W: Array) -> Array:
         """Return V in the cells: U and the field of the coupling, (n,)."""
-        coupling = self.coupling
+        coupling, W = self.coupling, self.coupling.spanning(W)
         share = np.linalg.inv(coupling.square(self.sigma(masses), W))
         squares = coupling.square(self.moments, W)
         return self.potential - coupling.kappa / 2 * np.einsum("nab,ab->n", squares, share)
