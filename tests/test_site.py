@@ -293,50 +293,45 @@ def typeset(page: Page) -> None:
     page.evaluate("MathJax.startup.promise")
 
 
+BARRIERS = """rules => axe.run(document, {runOnly: rules})
+    .then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))]))"""
+LEVELS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+# what the colours of a page may break
+OF_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+
+
+def barriers(page: Page, rules: Any) -> list[Any]:
+    return [rule for rule in page.evaluate(BARRIERS, rules) if rule[0] not in AXE_OF_THE_THEME]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_page_opens_in_a_browser(served: str, browser: Browser, name: str) -> None:
-    log = Log(served)
-    page = browser.new_page(viewport={"width": DESK, "height": 900})
+def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name: str) -> None:
+    # opened once, since to typeset a page takes seconds; every fault is told
+    log, faults = Log(served), {}
+    page = browser.new_page(color_scheme="light", viewport={"width": DESK, "height": 900})
     log.listen(page)
     page.goto(f"{served}/{name}.html", wait_until="load")
     typeset(page)
-    assert (log.console, log.failed, log.outside) == ([], [], [])
-    left = page.evaluate(
+    faults["mathematics not typeset"] = page.evaluate(
         "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))"
         ".map(e => e.textContent)"
     )
-    assert left == [], "mathematics that was not typeset"
-    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
-    page.close()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_page_fits_a_phone(served: str, browser: Browser, name: str) -> None:
-    page = browser.new_page(viewport={"width": PHONE, "height": 844})
-    page.goto(f"{served}/{name}.html", wait_until="load")
-    typeset(page)
+    wrong = page.locator("mjx-merror, [data-mjx-error]")
+    faults["mathematics in error"] = wrong.all_text_contents()
+    # a script of ours, which is no request of the page
+    page.evaluate((ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    faults["barriers, light"] = barriers(page, LEVELS)
+    page.add_style_tag(content="* { transition: none !important }")  # colours at once
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'", timeout=5000)
+    faults["barriers, dark"] = barriers(page, OF_COLOURS)
+    page.set_viewport_size({"width": PHONE, "height": 844})
     page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
     wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= PHONE, f"the page is {wide} pixels wide"
+    faults["wider than a phone"] = [wide] if wide > PHONE else []
     page.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", NAMES)
-def test_axe_finds_no_barrier(
-    quick_site: Path, served: str, browser: Browser, name: str, scheme: Any
-) -> None:
-    page = browser.new_page(color_scheme=scheme, viewport={"width": DESK, "height": 900})
-    page.goto(f"{served}/{name}.html", wait_until="load")
-    typeset(page)
-    page.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
-    found = page.evaluate(
-        "rules => axe.run(document, {runOnly: rules})"
-        ".then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))]))",
-        ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"],
-    )
-    assert [rule for rule in found if rule[0] not in AXE_OF_THE_THEME] == []
-    page.close()
+    faults |= {"console": log.console, "not loaded": log.failed, "from outside": log.outside}
+    assert {fault: found for fault, found in faults.items() if found} == {}
 
 
 def test_page_works_when_opened_from_disk(quick_site: Path, browser: Browser) -> None:

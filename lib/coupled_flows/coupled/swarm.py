@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.coupled.functional import Coupling
 from coupled_flows.geometry.errors import Array, DivergenceError, check_array, check_type
-from coupled_flows.geometry.potentials import Potential
+from coupled_flows.geometry.potentials import Embedding, Potential
 from coupled_flows.walks.engine import Observer, Step, run
 from coupled_flows.walks.langevin import Langevin
 from coupled_flows.walks.steps import Walk
@@ -84,7 +84,9 @@ class Swarm:
         if not callable(kind):
             raise TypeError(f"walk must be a class of walks, such as GeodesicWalk; got {kind!r}")
         potential = Potential(self._value, self._gradient)
-        coupled = Langevin(self.uncoupled.manifold, potential, self.uncoupled.beta)
+        # U was probed with its problem; what may still be wrong is the Jacobian of a user
+        problem = Langevin if type(self.coupling.embedding) is Embedding else _Probed
+        coupled = problem(self.uncoupled.manifold, potential, self.uncoupled.beta)
         return check_type("walk(langevin, step)", kind(coupled, step), base, allowed)
 
     # unchecked: a point that leaves the finite numbers is found by the engine
@@ -97,6 +99,13 @@ class Swarm:
         y = self.coupling.seen(x)
         force = self.coupling.pull(x, self.coupling.force(y, self._felt, self._T), y)
         return np.asarray(self.uncoupled.potential.gradient(x)) - force
+
+
+class _Probed(Langevin):
+    """A problem whose potential needs no probe."""
+
+    def _probe(self) -> None:
+        pass
 
 
 def run_together(
