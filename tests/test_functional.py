@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -250,6 +251,18 @@ def test_of_all_rotations_it_is_that_of_the_text(time: float) -> None:
     np.testing.assert_allclose(after, turn / np.sqrt(sizes) @ turn.T @ E, rtol=0, atol=1e-10)
 
 
+@given(seed=st.integers(0, 10**6), m=st.integers(1, 4))
+def test_short_steps_are_those_of_long_ones(seed: int, m: int) -> None:
+    # a short step takes the root of N at once, a long one by way of its triangle
+    sigma, W, _ = instance(seed, m)
+    coupling = Coupling("logdet", 1.0)
+    short = coupling.weight_step(sigma, W, 0.05)
+    with mock.patch("coupled_flows.coupled.functional.ROUND", 0.0):
+        np.testing.assert_allclose(
+            coupling.weight_step(sigma, W, 0.05), short, rtol=0, atol=200 * U * (W**2).sum()
+        )
+
+
 def test_it_follows_the_flow_itself_to_third_order() -> None:
     # N^{-1/2} is symmetric, and so is A of W = A E up to t^2: they part at t^3
     sigma, W, _ = instance(15, m=3)
@@ -334,3 +347,16 @@ def test_an_embedding_s_values_are_checked() -> None:
     broken = Embedding(lambda x: np.full((len(x), 2), np.nan), lambda x: np.ones((len(x), 2, 1)))
     with pytest.raises(ValueError, match=r"embedding\.value\(x\) must be finite"):
         Coupling("logdet", 1.0, embedding=broken).embed(np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_singular_tension_is_refused_whatever_its_rounding_leaves(seed: int) -> None:
+    # of rank one: Cholesky's last pivot T_22 - (T_12 / T_11^(1/2))^2 has six roundings of size
+    # u T_22 at most, of either sign
+    rng = np.random.default_rng(seed)
+    coupling, y, W = Coupling("logdet", 1.0), rng.standard_normal((1, 3)), np.eye(2, 3)
+    one = rng.standard_normal(2) * [1e3, 1e-3]
+    with pytest.raises(ValueError, match="W must have T > 0 for a force"):
+        coupling.force(y, W, np.outer(one, one))
+    # one that is far from round is not
+    coupling.force(y, W, np.diag(one**2))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from coupled_flows.coupled.functional import Coupling
+from coupled_flows.coupled.functional import CoupledPath, Coupling
 from coupled_flows.generators.gaussian import GaussianGenerator
 from coupled_flows.geometry.errors import Array, DivergenceError, check_array, check_type
 from coupled_flows.measure.laws import GaussianLaw
@@ -31,25 +31,10 @@ RUNAWAY = 1e9
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianPath:
-    """Laws and weights of the Gaussian case at some times; made by `GaussianClosure`.
+class GaussianPath(CoupledPath):
+    """Laws and weights of the Gaussian case at some times; made by `GaussianClosure`."""
 
-    Attributes
-    ----------
-    times : ndarray, shape (time,)
-    laws : list of GaussianLaw
-    weights : ndarray, shape (time, m, d)
-    free_energy : ndarray, shape (time,)
-        F, equation (6).
-    dissipation : ndarray, shape (time, 2)
-        The two parts of -dF/dt, of the law and of the weights, equation (7).
-    """
-
-    times: Array
     laws: list[GaussianLaw]
-    weights: Array
-    free_energy: Array
-    dissipation: Array
 
     @property
     def moments(self) -> Array:

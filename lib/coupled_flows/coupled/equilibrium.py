@@ -49,8 +49,7 @@ def at_rest(closure: GaussianClosure, W: ArrayLike) -> GaussianLaw:
            [0., 2.]])
     """
     closure = _check_centred(closure)
-    W = closure.check_weights("W", W)
-    W = closure.coupling.spanning(W)
+    W = closure.coupling.spanning(closure.check_weights("W", W))
     inverse = closure.frame / closure.rates @ closure.frame.T
     seen = W @ inverse
     # by Woodbury's identity: no difference of A and K, which for large kappa is lost in rounding

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.coupled.closure import GaussianClosure
 from coupled_flows.coupled.density import step_both
-from coupled_flows.coupled.functional import Coupling
+from coupled_flows.coupled.functional import CoupledPath, Coupling
 from coupled_flows.coupled.particles import ParticlePath, simulate_particles
 from coupled_flows.coupled.volumes import CellFlow
 from coupled_flows.geometry.errors import Array, check_array, check_integer, check_real, check_type
@@ -26,29 +26,6 @@ from coupled_flows.weights.flow import check_times
 
 CELLS = 256
 _CELLS: dict[Manifold, type[CellLaw]] = {Torus(1): CircleCells, Sphere(2): ZonalCells}
-
-
-@dataclass(frozen=True, eq=False)
-class CoupledPath:
-    """A law and weights at some times; made by `CoupledFlow.solve_density`.
-
-    Attributes
-    ----------
-    times : ndarray, shape (time,)
-    laws : list of Law
-        `CircleCells`, `ZonalCells` or `GaussianLaw`.
-    weights : ndarray, shape (time, m, D)
-    free_energy : ndarray, shape (time,)
-        F, equation (6).
-    dissipation : ndarray, shape (time, 2)
-        The two parts of -dF/dt, of the law and of the weights, equation (7).
-    """
-
-    times: Array
-    laws: list[Law]
-    weights: Array
-    free_energy: Array
-    dissipation: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,8 +196,7 @@ class CoupledFlow:
         """
         times, step = check_times(times, ascending=True), check_real("step", step, above=0)
         if self._is_gaussian(density):
-            closed = self._closure().solve(density, W0, times)
-            return CoupledPath(**vars(closed))
+            return self._closure().solve(density, W0, times)
         law = self._cells(density, check_integer("cells", cells, least=4), "density")
         if law.masses.min() <= 0:
             raise ValueError("density must be positive in every cell; got an empty one")

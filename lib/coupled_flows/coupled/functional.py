@@ -12,6 +12,7 @@ T = W Sigma W'. Its derivatives are the field that the points see, and the veloc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from coupled_flows.geometry.errors import Array, check_array, check_choice, check_real, check_type
 from coupled_flows.geometry.potentials import Embedding
+from coupled_flows.measure.laws import Law
 from coupled_flows.weights.energies import log_det_energy, log_trace_energy
 from coupled_flows.weights.flow import WeightFlow
 from coupled_flows.weights.flows import SubspaceFlow, TraceFlow
@@ -28,6 +30,31 @@ _ENERGIES = {"logtrace": log_trace_energy, "logdet": log_det_energy}
 _FLOWS: dict[str, type[WeightFlow]] = {"logtrace": TraceFlow, "logdet": SubspaceFlow}
 # exponents beyond which the turn of the features, which nothing depends on, is not followed
 FAR = 300.0
+# N = I + ... with no eigenvalue above this loses no digit in a root
+ROUND = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class CoupledPath:
+    """A law and weights at some times; made by `CoupledFlow.solve_density`.
+
+    Attributes
+    ----------
+    times : ndarray, shape (time,)
+    laws : sequence of Law
+        `CircleCells`, `ZonalCells` or `GaussianLaw`.
+    weights : ndarray, shape (time, m, D)
+    free_energy : ndarray, shape (time,)
+        F, equation (6).
+    dissipation : ndarray, shape (time, 2)
+        The two parts of -dF/dt, of the law and of the weights, equation (7).
+    """
+
+    times: Array
+    laws: Sequence[Law]
+    weights: Array
+    free_energy: Array
+    dissipation: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +198,13 @@ class Coupling:
         ValueError
             If T is not positive definite.
         """
+        own = np.diagonal(T, axis1=-2, axis2=-1)
         try:
             root = np.linalg.cholesky(T)
+            # of a singular T rounding may leave a little more than nothing
+            pivots = np.diagonal(root, axis1=-2, axis2=-1) ** 2
+            if (pivots <= 4 * own.shape[-1] * np.finfo(np.float64).eps * own).any():
+                raise np.linalg.LinAlgError
         except np.linalg.LinAlgError:
             lowest = float(np.linalg.eigvalsh(T).min())
             raise ValueError(
@@ -235,6 +267,11 @@ class Coupling:
             return flow.closed_form(W, [time])[0]
         _, turn = flow.spectrum
         start, x = W @ turn, flow.exponents(time)
+        if x.max() < 1:
+            N = np.eye(len(W)) + start * np.expm1(2 * x) @ start.T
+            sizes, axes = np.linalg.eigh(N)
+            if sizes[-1] <= ROUND:
+                return axes / np.sqrt(sizes) @ axes.T @ (start * np.exp(x)) @ turn.T
         # R = L^{-1} E, L L' = N, has the right W'W; L = N^{1/2} Q turns it to N^{-1/2} E = Q R
         grown = np.sqrt(np.expm1(2 * np.minimum(x, FAR)))[:, None] * start.T
         triangle = np.asarray(np.linalg.qr(np.concatenate([np.eye(len(W)), grown]), mode="r"))

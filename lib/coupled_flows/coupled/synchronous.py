@@ -95,9 +95,8 @@ def simulate_synchronous(
     Examples
     --------
     >>> from coupled_flows import (
-    ...     Coupling, Euclidean, GaussianClosure, GaussianLaw, Langevin, quadratic
+    ...     Coupling, Euclidean, GaussianClosure, GaussianLaw, Langevin, evolve_walk, quadratic
     ... )
-    >>> from coupled_flows.coupled.euler import evolve_walk
     >>> problem = Langevin(Euclidean(2), quadratic([[1.0, 0.0], [0.0, 2.0]]))
     >>> coupling, law = Coupling("logtrace", kappa=1.0), GaussianLaw([0.0, 0.0], np.eye(2))
     >>> closure, rng = GaussianClosure(problem, coupling), np.random.default_rng(1)

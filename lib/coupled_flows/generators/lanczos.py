@@ -63,7 +63,7 @@ def largest(operator: LinearOperator, count: int, least: float) -> tuple[Array, 
             tried.append((np.linalg.norm(left, axis=0).max(), more, vectors))
             if tried[-1][0] <= rounding * max(norm, np.abs(more).max()):
                 break
-        return min(tried, key=lambda search: search[0])[1:]
+        return min(tried, key=lambda each: each[0])[1:]
 
     while True:
         more, vectors = found(asked)

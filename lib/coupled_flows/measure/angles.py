@@ -20,6 +20,8 @@ from coupled_flows.measure.laws import Law
 
 Moments = NDArray[np.complexfloating[Any, Any]] | Array
 UNRESOLVED = 1e-9
+# angles searched at once: so many that their arrays stay in a processor's cache
+BLOCK = 16384
 
 
 class AngleLaw(Law):
@@ -95,6 +97,13 @@ class SmoothLaw(AngleLaw):
             If a share is outside, or the density not resolved by its series.
         """
         share = check_within("share", share, 1.0)
+        found = np.empty_like(share)
+        for first in range(0, len(share), BLOCK):
+            block = slice(first, first + BLOCK)
+            found[block] = self._angle_at(share[block])
+        return found
+
+    def _angle_at(self, share: Array) -> Array:
         angle, slope, distribution = self._table
         cell = np.clip(np.searchsorted(distribution, share, side="right") - 1, 0, len(angle) - 2)
         low, high = angle[cell], angle[cell + 1]
