@@ -69,6 +69,7 @@ def prepare_environment(root: Path, edition: str) -> None:
     """Set what the kernels inherit: the edition, one BLAS thread, this folder's library."""
     os.environ.update(KERNEL_ENVIRONMENT)
     os.environ["COUPLED_FLOWS_EDITION"] = edition
+    os.environ["COUPLED_FLOWS_BUILD"] = "1"  # explorers that need no kernel
     # The pages show this folder's library, even in an environment that was made for another copy.
     inherited = os.environ.get("PYTHONPATH")
     lib = str(root / "lib")

@@ -7,6 +7,8 @@ semidefinite; points are rows of `(n, p)` arrays; randomness comes from an expli
 `numpy.random.Generator`.
 """
 
+import typing
+
 from coupled_flows.coupled.closure import GaussianClosure
 from coupled_flows.coupled.equilibrium import at_rest, second_moment_bound, stable_state
 from coupled_flows.coupled.euler import evolve_walk
@@ -66,6 +68,9 @@ from coupled_flows.weights.flows import HebbFlow, SangerFlow, SubspaceFlow, Trac
 from coupled_flows.weights.fluctuation import fluctuation_covariance
 from coupled_flows.weights.stability import step_limit
 
+if typing.TYPE_CHECKING:
+    from coupled_flows.display.explorer import explore
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -118,6 +123,7 @@ __all__ = [
     "correlation",
     "coupled_distance",
     "evolve_walk",
+    "explore",
     "feynman_kac",
     "fisher_ratio",
     "fit_order",
@@ -147,3 +153,17 @@ __all__ = [
     "wasserstein",
     "zero",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    """Import what draws when it is asked for: it needs more than the rest of the library."""
+    if name != "explore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from coupled_flows.display.explorer import explore
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"explore needs {error.name}: install coupled-flows[display]", name=error.name
+        ) from error
+    globals()[name] = explore
+    return explore

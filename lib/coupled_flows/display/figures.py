@@ -28,6 +28,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (8, 2)))
 INK = "#010203"  # stands for the page's text colour
 RAISED = str.maketrans("0123456789-\N{MINUS SIGN}", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+ANONYMOUS = dict.fromkeys(("Date", "Creator", "Format", "Type"))  # an SVG's metadata
 DECADES = 3  # from which ticks between powers of ten are left out
 
 STYLE: dict[str, Any] = {
@@ -133,17 +134,10 @@ class Picture:
 
     def svg(self) -> str:
         """Return the figure as SVG for use inside a page."""
-        for axes in self.figure.axes:
-            _simplify(axes.xaxis)
-            _simplify(axes.yaxis)
+        simplify(self.figure)
         buffer = io.StringIO()
-        metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        self.figure.savefig(buffer, format="svg", metadata=metadata)
-        text = buffer.getvalue()
-        text = text[text.index("<svg") :]
-        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-        text = re.sub(r"-?\d+\.\d{3,}", _shorter, text)
-        text = text.replace(INK, "currentColor")
+        self.figure.savefig(buffer, format="svg", metadata=ANONYMOUS)
+        text = cleaned(buffer.getvalue())
         # ids must differ between the figures of a page
         own = "p" + hashlib.sha256((text + self.alt).encode()).hexdigest()[:8]
         text = re.sub(r'\bid="', f'id="{own}-', text)
@@ -171,6 +165,21 @@ class _Powers(LogFormatterSciNotation):
         label = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
         label = label.replace(r"\times", "×")
         return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(RAISED), label)
+
+
+def simplify(figure: Figure) -> None:
+    """Make the axes of a figure ready for a page: their labels plain text, their ticks few."""
+    for axes in figure.axes:
+        _simplify(axes.xaxis)
+        _simplify(axes.yaxis)
+
+
+def cleaned(text: str) -> str:
+    """Return matplotlib's SVG for use inside a page: short numbers, the page's ink, no prolog."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r"-?\d+\.\d{3,}", _shorter, text)
+    return text.replace(INK, "currentColor")
 
 
 def _simplify(axis: Axis) -> None:

@@ -1,0 +1,52 @@
+(() => {
+  // Defined once, however many explorers a page has.
+  if (!customElements.get("flow-explorer")) customElements.define("flow-explorer", class extends HTMLElement {
+    connectedCallback() { this.begin(); }
+    begin() {
+      const data = this.querySelector("script");
+      if (this.table || !data) return; // its end is not read yet: the script after it comes back
+      this.table = JSON.parse(data.textContent);
+      this.svg = this.querySelector("svg");
+      this.words = this.querySelector(".explorer-words");
+      this.controls = this.querySelector(".explorer-controls");
+      this.nodes = this.table.moves.map(([n]) => this.svg.querySelector(`[data-v="${n}"]`));
+      this.controls.addEventListener("input", () => this.show());
+      // A slider speaks its own text; only after a choice the words under the figure are spoken.
+      this.controls.addEventListener("focusin", e =>
+        this.words.setAttribute("aria-live", e.target.type === "radio" ? "polite" : "off"));
+      addEventListener("beforeprint", () => this.draw(this.table.start));
+      addEventListener("afterprint", () => this.show());
+      this.controls.hidden = false;
+      this.show();
+    }
+    show() {
+      let k = 0;
+      this.table.shown.forEach((shown, i) => {
+        const input = this.controls.querySelector(`[data-i="${i}"]`);
+        const range = input.type === "range";
+        const at = range ? +input.value : +this.controls.querySelector(`[data-i="${i}"]:checked`).value;
+        k = k * shown.length + at;
+        if (range) input.nextElementSibling.textContent = shown[at];
+      });
+      this.draw(k);
+      this.controls.querySelectorAll("[type=range]").forEach(input => input.setAttribute(
+        "aria-valuetext", `${input.nextElementSibling.textContent}: ${this.table.words[k]}`));
+    }
+    draw(k) {
+      if (k === this.now) return;
+      this.now = k;
+      this.table.moves.forEach(([, name, template, values, index], i) => {
+        let value = values[index ? index[k] : k], at = 0;
+        if (template) {
+          const parts = value.split(" ");
+          value = template.replace(/~/g, () => parts[at++]);
+        }
+        if (name) this.nodes[i].setAttribute(name, value);
+        else this.nodes[i].innerHTML = value;
+      });
+      this.words.textContent = this.table.words[k];
+      this.svg.setAttribute("aria-label", `${this.table.title}. ${this.table.words[k]}`);
+    }
+  });
+  document.querySelectorAll("flow-explorer").forEach(e => e.begin && e.begin());
+})();

@@ -1,0 +1,254 @@
+"""Explorers: a figure with one or two sliders, which works without a kernel and with one.
+
+In the book every frame is drawn beforehand. The page holds one drawing, that of `start`, and a
+table of what changes; without JavaScript, and in print, the drawing stands alone. In a live
+kernel the same call gives widgets that draw at any value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from coupled_flows.display.frames import OWN, Draw, Merged, State, Studio, common_limits, said
+from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
+import xml.etree.ElementTree as ET
+
+FRAMES = 400  # the most that two sliders may have between them
+HERE = Path(__file__)
+Describe = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """A figure that a page shows with its sliders, and that needs no kernel.
+
+    Parameters
+    ----------
+    markup : str
+        HTML.
+    words : str
+        What is seen at the start.
+    """
+
+    markup: str
+    words: str
+
+    def __repr__(self) -> str:
+        return f"Explorer: {self.words}"
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+
+def explore(
+    draw: Draw,
+    *,
+    title: str,
+    describe: Describe,
+    start: Any = None,
+    columns: int = 1,
+    size: tuple[float, float] = (7.2, 3.2),
+    labels: Mapping[str, str] | None = None,
+    **values: Sequence[Any],
+) -> Any:
+    """Return a figure with a slider for each of one or two parameters.
+
+    Parameters
+    ----------
+    draw : callable
+        `draw(ax, **state)` draws one frame; `ax` is an Axes, or an array of them if `columns` > 1.
+        Limits that it leaves to autoscaling are made common to all frames.
+    title : str
+        What the figure is called.
+    describe : callable
+        `describe(**state)` returns a sentence that says what is seen, with its number. It stands
+        under the figure and is what a reader who does not see the figure hears.
+    start : mapping or value, optional
+        The state that is shown first, and alone in print; the first values unless given.
+    columns : int
+        Panels side by side.
+    size : tuple of float
+        Width and height in inches.
+    labels : mapping of str to str, optional
+        What a parameter's slider is called; its name unless given.
+    **values : sequences
+        One or two parameters: increasing numbers, which become a slider, or strings, which become
+        a choice.
+
+    Returns
+    -------
+    Explorer
+        Or, in a live kernel, widgets that draw at any value between the first and the last.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of no use, or `describe` returns no sentence.
+
+    Examples
+    --------
+    >>> def draw(ax, k):
+    ...     ax.plot([0, 1], [0, k])
+    >>> explore(draw, k=[1, 2], title="A line", describe=lambda k: f"It rises by {k}.")
+    Explorer: A line. It rises by 1.
+    """
+    check_type("draw", draw, Callable, "a function draw(ax, **state)")  # type: ignore[arg-type]
+    check_type("describe", describe, Callable, "a function describe(**state)")  # type: ignore[arg-type]
+    if not isinstance(title, str) or not title.strip():
+        raise ValueError(f"title must say what the figure shows; got {title!r}")
+    columns = check_integer("columns", columns, least=1)
+    width, height = map(float, check_array("size", size, (2,)))
+    check_real("size", min(width, height), above=0)
+    axes = {name: _values(name, given) for name, given in values.items()}
+    if not 1 <= len(axes) <= 2:
+        raise ValueError(
+            f"values must name one or two parameters, such as h=[0.1, 0.2]; got {len(axes)}"
+        )
+    n_frames = int(np.prod([len(found) for found in axes.values()]))
+    if n_frames > FRAMES:
+        raise ValueError(f"values must make at most {FRAMES} frames; got {n_frames}")
+    names = {name: name for name in axes} | dict(labels or {})
+    begin = _start(axes, start)
+
+    def words(state: State) -> str:
+        try:
+            sentence = describe(**state)
+        except Exception as error:
+            error.add_note(f"explore was describing {said(state)}")
+            raise
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise ValueError(f"describe must return a sentence; got {sentence!r} at {said(state)}")
+        return " ".join(sentence.split())
+
+    states = [dict(zip(axes, choice, strict=True)) for choice in product(*axes.values())]
+    markup = _markup(
+        Studio(draw, columns, (width, height)), columns, width, title, axes, names,
+        states, states.index(begin), [words(state) for state in states],
+    )
+    return Explorer(markup, f"{title}. {words(begin)}")
+
+
+def _values(name: str, given: Any) -> list[Any]:
+    allowed = "at least two increasing numbers, or different strings"
+    try:
+        if isinstance(given, str | bytes | Mapping):
+            raise TypeError
+        found = [value.item() if isinstance(value, np.generic) else value for value in given]
+    except TypeError:
+        raise TypeError(f"{name} must be {allowed}; got {given!r}") from None
+    if all(isinstance(value, str) for value in found):
+        good = len(set(found)) == len(found) and all(value.strip() for value in found)
+    else:
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in found):
+            raise TypeError(f"{name} must be {allowed}; got {given!r}")
+        good = bool(np.isfinite(found).all()) and bool((np.diff(found) > 0).all())
+    if len(found) < 2 or not good:
+        raise ValueError(f"{name} must be {allowed}; got {given!r}")
+    return found
+
+
+def _start(axes: Mapping[str, Sequence[Any]], start: Any) -> dict[str, Any]:
+    first = {name: found[0] for name, found in axes.items()}
+    if start is None:
+        return first
+    if not isinstance(start, Mapping):
+        if len(axes) > 1:
+            raise TypeError(f"start must be a mapping with {', '.join(axes)}; got {start!r}")
+        start = dict.fromkeys(axes, start)
+    for name, value in start.items():
+        if name not in axes:
+            raise ValueError(f"start must name {' or '.join(axes)}; got {name!r}")
+        if value not in axes[name]:
+            raise ValueError(f"start must be one of {name} = {axes[name]!r}; got {value!r}")
+        first[name] = axes[name][axes[name].index(value)]
+    return first
+
+
+def _shown(values: Sequence[Any]) -> list[str]:
+    """Return values as short as tells them apart, in full where six digits are enough."""
+    if isinstance(values[0], str):
+        return list(values)
+    short = [f"{v:.6g}" if float(f"{v:.6g}") == v else f"{v:.3g}" for v in values]
+    return short if len(set(short)) == len(short) else [f"{v:.6g}" for v in values]
+
+
+def _markup(
+    studio: Studio,
+    columns: int,
+    width: float,
+    title: str,
+    axes: Mapping[str, Sequence[Any]],
+    names: Mapping[str, str],
+    states: Sequence[State],
+    start: int,
+    words: Sequence[str],
+) -> str:
+    order = [start, *(i for i in range(len(states)) if i != start)]
+    with mpl.rc_context({"path.simplify": False}):
+        figures = {i: studio.prepare(states[i]) for i in order}
+        common_limits(list(figures.values()), columns)
+        frames = [studio.render(figures.pop(i)) for i in order]
+    merged = Merged(frames)
+    place = [order.index(i) for i in range(len(states))]  # the table is by state
+    moves = []
+    for number, key, template, distinct, *index in merged.moves:
+        where = index[0] if index else range(len(order))
+        moves.append([number, key, template, distinct, [where[place[i]] for i in range(len(order))]])
+    shown = [_shown(found) for found in axes.values()]
+    table = {"title": title, "start": start, "shown": shown, "words": words, "moves": moves}
+    data = json.dumps(table, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    root = merged.root
+    root.set("role", "img")
+    root.set("aria-label", f"{title}. {words[start]}")
+    root.set("class", "picture")
+    root.set("style", f"width:100%;max-width:{width * 96:.0f}px;height:auto")
+    svg = ET.tostring(root, encoding="unicode")
+    at = [found.index(states[start][name]) for name, found in axes.items()]
+    controls = "".join(
+        _control(i, names[name], isinstance(found[0], str), shown[i], at[i], words[start])
+        for i, (name, found) in enumerate(axes.items())
+    )
+    own = "e" + hashlib.sha256("".join([svg, data, controls]).encode()).hexdigest()[:8] + "-"
+    return (
+        f'<flow-explorer><div class="picture-frame" tabindex="0">{svg}</div>'
+        f'<p class="explorer-words" aria-live="off">{html.escape(words[start])}</p>'
+        f'<div class="explorer-controls" hidden>{controls}</div>'
+        f'<style>{_asset("css")}</style>'
+        f'<script type="application/json">{data}</script></flow-explorer>'
+        f'<script>{_asset("js")}</script>'
+    ).replace(OWN, own)
+
+
+def _control(i: int, name: str, choice: bool, shown: Sequence[str], at: int, words: str) -> str:
+    name, own = html.escape(name), f"{OWN}i{i}"
+    if choice:
+        buttons = "".join(
+            f'<label><input type="radio" name="{own}" data-i="{i}" value="{k}" autocomplete="off"'
+            f'{" checked" if k == at else ""}>{html.escape(value)}</label>'
+            for k, value in enumerate(shown)
+        )
+        return f"<fieldset><legend>{name}</legend>{buttons}</fieldset>"
+    spoken = html.escape(f"{shown[at]}: {words}", quote=True)
+    return (
+        f'<div><label for="{own}">{name}</label><input type="range" id="{own}" data-i="{i}"'
+        f' min="0" max="{len(shown) - 1}" step="1" value="{at}" autocomplete="off"'
+        f' aria-valuetext="{spoken}"><b aria-hidden="true">{shown[at]}</b></div>'
+    )
+
+
+def _asset(kind: str) -> str:
+    lines = HERE.with_suffix(f".{kind}").read_text(encoding="utf8").splitlines()
+    return "\n".join(line.strip() for line in lines if not line.strip().startswith("//"))
