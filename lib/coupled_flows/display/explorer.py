@@ -7,11 +7,11 @@ kernel the same call gives widgets that draw at any value.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +19,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 
-from coupled_flows.display.frames import OWN, Draw, Merged, State, Studio, common_limits, said
-from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
-import xml.etree.ElementTree as ET
+from coupled_flows.display.changes import OWN, Drawing
+from coupled_flows.display.figures import framed, opening
+from coupled_flows.display.live import LiveExplorer
+from coupled_flows.display.studio import Scene, State, Studio
+from coupled_flows.geometry.errors import check_array, check_integer, check_real
 
 FRAMES = 400  # the most that two sliders may have between them
+WEIGHT = 60_000  # bytes, gzipped
 HERE = Path(__file__)
-Describe = Callable[..., str]
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Explorer:
 
 
 def explore(
-    draw: Draw,
+    draw: Callable[..., object],
     *,
     title: str,
-    describe: Describe,
+    describe: Callable[..., str],
     start: Any = None,
     columns: int = 1,
     size: tuple[float, float] = (7.2, 3.2),
@@ -105,8 +106,9 @@ def explore(
     >>> explore(draw, k=[1, 2], title="A line", describe=lambda k: f"It rises by {k}.")
     Explorer: A line. It rises by 1.
     """
-    check_type("draw", draw, Callable, "a function draw(ax, **state)")  # type: ignore[arg-type]
-    check_type("describe", describe, Callable, "a function describe(**state)")  # type: ignore[arg-type]
+    for name, given in (("draw", draw), ("describe", describe)):
+        if not callable(given):
+            raise TypeError(f"{name} must be a function; got {given!r}")
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"title must say what the figure shows; got {title!r}")
     columns = check_integer("columns", columns, least=1)
@@ -120,25 +122,37 @@ def explore(
     n_frames = int(np.prod([len(found) for found in axes.values()]))
     if n_frames > FRAMES:
         raise ValueError(f"values must make at most {FRAMES} frames; got {n_frames}")
-    names = {name: name for name in axes} | dict(labels or {})
-    begin = _start(axes, start)
-
-    def words(state: State) -> str:
-        try:
-            sentence = describe(**state)
-        except Exception as error:
-            error.add_note(f"explore was describing {said(state)}")
-            raise
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise ValueError(f"describe must return a sentence; got {sentence!r} at {said(state)}")
-        return " ".join(sentence.split())
-
-    states = [dict(zip(axes, choice, strict=True)) for choice in product(*axes.values())]
-    markup = _markup(
-        Studio(draw, columns, (width, height)), columns, width, title, axes, names,
-        states, states.index(begin), [words(state) for state in states],
+    names = dict(labels or {})
+    if unknown := [name for name in names if name not in axes]:
+        raise ValueError(f"labels must be for {' or '.join(axes)}; got {unknown[0]!r}")
+    scene = Scene(
+        draw,
+        describe,
+        " ".join(title.split()),
+        axes,
+        {name: str(names.get(name, name)) for name in axes},
+        _start(axes, start),
+        columns,
+        (width, height),
     )
-    return Explorer(markup, f"{title}. {words(begin)}")
+    if _is_live():
+        return LiveExplorer(scene)
+    states = [dict(zip(axes, state, strict=True)) for state in product(*axes.values())]
+    markup = _markup(scene, states)
+    weight = len(gzip.compress(markup.encode()))
+    if weight > WEIGHT:
+        raise ValueError(
+            f"values and draw must make at most {WEIGHT} bytes of frames, compressed; got {weight}:"
+            " take fewer values, or draw fewer points"
+        )
+    return Explorer(markup, scene.name(scene.words(scene.start)))
+
+
+def _is_live() -> bool:
+    """Return whether a kernel is there to draw again, and not only for the length of a build."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None and "COUPLED_FLOWS_BUILD" not in os.environ
 
 
 def _values(name: str, given: Any) -> list[Any]:
@@ -185,59 +199,45 @@ def _shown(values: Sequence[Any]) -> list[str]:
     return short if len(set(short)) == len(short) else [f"{v:.6g}" for v in values]
 
 
-def _markup(
-    studio: Studio,
-    columns: int,
-    width: float,
-    title: str,
-    axes: Mapping[str, Sequence[Any]],
-    names: Mapping[str, str],
-    states: Sequence[State],
-    start: int,
-    words: Sequence[str],
-) -> str:
+def _markup(scene: Scene, states: Sequence[State]) -> str:
+    """Return the drawing at the start, the sliders, and the table of what they change."""
+    start = states.index(scene.start)
     order = [start, *(i for i in range(len(states)) if i != start)]
-    with mpl.rc_context({"path.simplify": False}):
-        figures = {i: studio.prepare(states[i]) for i in order}
-        common_limits(list(figures.values()), columns)
-        frames = [studio.render(figures.pop(i)) for i in order]
-    merged = Merged(frames)
-    place = [order.index(i) for i in range(len(states))]  # the table is by state
-    moves = []
-    for number, key, template, distinct, *index in merged.moves:
-        where = index[0] if index else range(len(order))
-        moves.append([number, key, template, distinct, [where[place[i]] for i in range(len(order))]])
-    shown = [_shown(found) for found in axes.values()]
-    table = {"title": title, "start": start, "shown": shown, "words": words, "moves": moves}
+    figures = {i: scene.drawn(states[i]) for i in order}
+    words = [scene.words(state) for state in states]
+    scene.same_limits(list(figures.values()))
+    studio = Studio()
+    frames = {i: studio.frame(figures.pop(i)) for i in order}
+    drawing = Drawing([frames[i] for i in range(len(states))], start)
+    shown = [_shown(values) for values in scene.values.values()]
+    table = {"title": scene.title, "start": start, "shown": shown, "words": words}
+    table["moves"] = drawing.moves
     data = json.dumps(table, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    root = merged.root
-    root.set("role", "img")
-    root.set("aria-label", f"{title}. {words[start]}")
-    root.set("class", "picture")
-    root.set("style", f"width:100%;max-width:{width * 96:.0f}px;height:auto")
-    svg = ET.tostring(root, encoding="unicode")
-    at = [found.index(states[start][name]) for name, found in axes.items()]
+    said = opening(scene.name(words[start]), scene.size[0])
+    svg = drawing.markup().replace("<svg", f"<svg {said}", 1)
     controls = "".join(
-        _control(i, names[name], isinstance(found[0], str), shown[i], at[i], words[start])
-        for i, (name, found) in enumerate(axes.items())
+        _control(i, scene.labels[name], values, shown[i], scene.start[name], words[start])
+        for i, (name, values) in enumerate(scene.values.items())
     )
     own = "e" + hashlib.sha256("".join([svg, data, controls]).encode()).hexdigest()[:8] + "-"
     return (
-        f'<flow-explorer><div class="picture-frame" tabindex="0">{svg}</div>'
+        f"<flow-explorer>{framed(svg)}"
         f'<p class="explorer-words" aria-live="off">{html.escape(words[start])}</p>'
         f'<div class="explorer-controls" hidden>{controls}</div>'
-        f'<style>{_asset("css")}</style>'
+        f"<style>{_asset('css')}</style>"
         f'<script type="application/json">{data}</script></flow-explorer>'
-        f'<script>{_asset("js")}</script>'
+        f"<script>{_asset('js')}</script>"
     ).replace(OWN, own)
 
 
-def _control(i: int, name: str, choice: bool, shown: Sequence[str], at: int, words: str) -> str:
-    name, own = html.escape(name), f"{OWN}i{i}"
-    if choice:
+def _control(
+    i: int, label: str, values: Sequence[Any], shown: Sequence[str], start: Any, words: str
+) -> str:
+    name, own, at = html.escape(label), f"{OWN}i{i}", values.index(start)
+    if isinstance(start, str):
         buttons = "".join(
             f'<label><input type="radio" name="{own}" data-i="{i}" value="{k}" autocomplete="off"'
-            f'{" checked" if k == at else ""}>{html.escape(value)}</label>'
+            f"{' checked' if k == at else ''}>{html.escape(value)}</label>"
             for k, value in enumerate(shown)
         )
         return f"<fieldset><legend>{name}</legend>{buttons}</fieldset>"

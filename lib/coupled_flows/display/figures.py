@@ -137,25 +137,10 @@ class Picture:
         simplify(self.figure)
         buffer = io.StringIO()
         self.figure.savefig(buffer, format="svg", metadata=ANONYMOUS)
-        text = cleaned(buffer.getvalue())
-        # ids must differ between the figures of a page
-        own = "p" + hashlib.sha256((text + self.alt).encode()).hexdigest()[:8]
-        text = re.sub(r'\bid="', f'id="{own}-', text)
-        text = re.sub(r'href="#', f'href="#{own}-', text)
-        text = re.sub(r"url\(#", f"url(#{own}-", text)
-        width = self.figure.get_size_inches()[0]
-        words = html.escape(self.alt, quote=True)
-        return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", text, count=1).replace(
-            "<svg",
-            f'<svg role="img" aria-label="{words}" class="picture"'
-            f' style="width:100%;max-width:{width * 96:.0f}px;height:auto"',
-            1,
-        )
+        return owned(cleaned(buffer.getvalue()), self.alt, self.figure.get_size_inches()[0])
 
     def _repr_html_(self) -> str:
-        # a frame of its own, so that on a phone the figure scrolls sideways instead of shrinking
-        svg = re.sub(r"\n\s*", " ", self.svg())
-        return f'<div class="picture-frame" tabindex="0">{svg}</div>'
+        return framed(self.svg())
 
 
 class _Powers(LogFormatterSciNotation):
@@ -180,6 +165,30 @@ def cleaned(text: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r"-?\d+\.\d{3,}", _shorter, text)
     return text.replace(INK, "currentColor")
+
+
+def owned(text: str, words: str, width: float) -> str:
+    """Return a drawing that says `words`, and whose ids are no other drawing's of the page."""
+    own = "p" + hashlib.sha256((text + words).encode()).hexdigest()[:8]
+    text = re.sub(r'\bid="', f'id="{own}-', text)
+    text = re.sub(r'href="#', f'href="#{own}-', text)
+    text = re.sub(r"url\(#", f"url(#{own}-", text)
+    text = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", text, count=1)
+    return text.replace("<svg", f"<svg {opening(words, width)}", 1)
+
+
+def opening(words: str, width: float) -> str:
+    """Return the attributes of a drawing that says `words` and is at most `width` inches wide."""
+    return (
+        f'role="img" aria-label="{html.escape(words, quote=True)}" class="picture"'
+        f' style="width:100%;max-width:{width * 96:.0f}px;height:auto"'
+    )
+
+
+def framed(svg: str) -> str:
+    """Return a drawing in a frame of its own, in which it scrolls sideways on a phone."""
+    svg = re.sub(r"\n\s*", " ", svg)  # Markdown would end an HTML block at an empty line
+    return f'<div class="picture-frame" tabindex="0">{svg}</div>'
 
 
 def _simplify(axis: Axis) -> None:

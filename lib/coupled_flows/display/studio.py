@@ -1,0 +1,150 @@
+"""Where an explorer's frames are drawn: in the same places, with the same limits.
+
+Most of a drawing's time goes into ticks and their labels, which seldom change from frame to
+frame. The axes are therefore laid out and drawn once, and again only where they differ.
+"""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from coupled_flows.display.changes import SAME, plain
+from coupled_flows.display.figures import ANONYMOUS, canvas, cleaned, simplify
+
+State = Mapping[str, Any]
+# a curve has as many points in every frame
+RC: Any = {"path.simplify": False}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is explored: two functions of a state, and the values that its parameters take."""
+
+    draw: Callable[..., object]
+    describe: Callable[..., str]
+    title: str
+    values: Mapping[str, Sequence[Any]]
+    labels: Mapping[str, str]
+    start: State
+    columns: int
+    size: tuple[float, float]
+
+    def words(self, state: State) -> str:
+        """Return the sentence that says what is seen."""
+        try:
+            sentence = self.describe(**state)
+        except Exception as error:
+            error.add_note(f"explore was describing {_said(state)}")
+            raise
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise ValueError(f"describe must return a sentence; got {sentence!r} at {_said(state)}")
+        return " ".join(sentence.split())
+
+    def name(self, words: str) -> str:
+        """Return the accessible name of the drawing that these words describe."""
+        return f"{self.title}. {words}"
+
+    def drawn(self, state: State) -> Figure:
+        """Return a figure on which the state is drawn."""
+        with mpl.rc_context(RC):
+            figure, axes = canvas(1, self.columns, size=self.size)
+            try:
+                self.draw(axes, **state)
+            except Exception as error:
+                error.add_note(f"explore was drawing {_said(state)}")
+                raise
+        return figure
+
+    def same_limits(self, figures: Sequence[Figure]) -> None:
+        """Where `draw` sets no limits, give all figures those that hold what any of them shows."""
+        for i in range(self.columns):
+            every = [figure.axes[i] for figure in figures]
+            for name in "xy":
+                if any(getattr(axes, f"get_autoscale{name}_on")() for axes in every):
+                    limits = np.array([getattr(axes, f"get_{name}lim")() for axes in every])
+                    ends = float(limits.min()), float(limits.max())
+                    ends = ends[::-1] if limits[0, 0] > limits[0, 1] else ends
+                    for axes in every:
+                        getattr(axes, f"set_{name}lim")(*ends)
+
+
+class Studio:
+    """Renders figures; the first one is laid out, and the others take its places."""
+
+    def __init__(self) -> None:
+        self._places: list[Any] = []
+        self._looks: dict[str, object] = {}
+
+    def svg(self, figure: Figure) -> str:
+        """Return the whole drawing as SVG."""
+        simplify(figure)
+        svg = FigureCanvasSVG(figure)
+        figure.set_dpi(72)  # as in SVG, so that text has one size in the layout and in the drawing
+        if not self._places:
+            if (layout := figure.get_layout_engine()) is not None:
+                layout.execute(figure)
+            self._places = [axes.get_position(original=True) for axes in figure.axes]
+        figure.set_layout_engine("none")
+        for axes, place in zip(figure.axes, self._places, strict=False):
+            axes.set_position(place)
+        buffer = io.StringIO()
+        with mpl.rc_context(RC):
+            svg.print_svg(buffer, metadata=ANONYMOUS)  # type: ignore[no-untyped-call]
+        return cleaned(buffer.getvalue())
+
+    def frame(self, figure: Figure) -> ET.Element:
+        """Return the drawing, without the axes that look as they do in the first frame."""
+        simplify(figure)
+        first = not self._looks
+        for i, axes in enumerate(figure.axes):
+            for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+                key, look = f"{SAME}{i}{name}", _look(axis)
+                if first:
+                    self._looks[key] = look
+                    axis.set_gid(key)
+                elif self._looks.get(key) == look:
+                    _leave_out(axis, key)
+        return plain(self.svg(figure))
+
+
+def _said(state: State) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in state.items())
+
+
+def _look(axis: Axis) -> object:
+    """Return all that an axis shows, in a form that can be compared."""
+    ticks = []
+    for which in ("major", "minor"):
+        at = getattr(axis, f"get_{which}ticklocs")()
+        labels = getattr(axis, f"get_{which}_formatter")().format_ticks(at)
+        ticks.append((tuple(at), tuple(labels), repr(axis.get_tick_params(which))))
+    label = axis.get_label()
+    return (
+        axis.get_visible(),
+        axis.get_scale(),
+        tuple(axis.get_view_interval()),
+        (label.get_text(), label.get_color(), label.get_fontsize()),
+        axis.get_label_position(),
+        ticks,
+    )
+
+
+def _leave_out(axis: Axis, key: str) -> None:
+    """Let an axis draw only an empty group in its place."""
+
+    def draw(renderer: Any) -> None:
+        renderer.open_group("axis", gid=key)
+        renderer.close_group("axis")
+
+    axis.set_visible(False)
+    axis.draw = draw  # type: ignore[method-assign]
