@@ -56,6 +56,7 @@ from coupled_flows import (
     correlation,
     coupled_distance,
     evolve_walk,
+    explore,
     fisher_ratio,
     fit_order,
     fluctuation_covariance,
@@ -1159,6 +1160,35 @@ CASES |= {
             ).filter(lambda value: value is not None),
         },
     ),
+    "explore": Case(
+        explore,
+        {
+            "draw": lambda ax, h: ax.plot([0, 1], [0, h]),
+            "describe": lambda h: f"It rises by {h}.",
+            "title": "A line",
+            "h": [0.25, 0.75],
+            **{"start": 0.75, "columns": 1, "size": (2.0, 1.0), "labels": {"h": "step h"}},
+        },
+        {
+            "draw": anything,
+            "describe": anything | st.sampled_from([lambda h: "", lambda h: None]),
+            "title": anything | st.just(" "),
+            "h": anything
+            | st.sampled_from([[], [1], [2, 1], [1, 1], ["a", "a"], ["a", 1], [1, math.nan]])
+            | st.sampled_from([np.eye(2), "ab", {1: 2, 3: 4}, [True, False], range(401)]),
+            "start": (
+                anything | st.sampled_from([{"h": 0.5}, {"k": 0.25}, np.ones(2), "0.25"])
+            ).filter(lambda value: value is not None),
+            "columns": at_least_one,
+            "size": not_an_array
+            | of_shape((), (1,), (2, 2))
+            | spoilt([2.0, 1.0])
+            | st.just((0, 1)),
+            "labels": (anything | st.sampled_from([{"k": "step"}, {"h": 1}, {"h": ""}])).filter(
+                lambda value: value not in (None, {})
+            ),
+        },
+    ),
 }
 # made by the library, not by its users; or building blocks whose arguments are checked above
 MADE = {"Transition", "Order"}
@@ -1178,7 +1208,7 @@ MADE |= {"DataWalk.solve"}
 # any truth value will do
 FREE = {("sweep", "progress"), ("slow_weights", "progress")}
 # handed on by name to what checks them
-FREE |= {("CoupledFlow.simulate_particles", "options")}
+FREE |= {("CoupledFlow.simulate_particles", "options"), ("explore", "values")}
 
 
 def arguments(function: Any) -> set[str]:

@@ -68,6 +68,7 @@ CONTRACT = {
     *["CoupledFlow", "Coupling", "NaiveCoupling", "GaussianClosure", "simulate_synchronous"],
     *["at_rest", "stable_state", "second_moment_bound", "CircleCells", "ZonalCells"],
     *["PointLaw", "GaussianLaw", "wasserstein", "noise_floor", "Estimate", "fit_order", "sweep"],
+    *["explore", "Claim", "Ledger"],
 }
 
 

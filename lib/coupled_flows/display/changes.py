@@ -54,9 +54,9 @@ class Drawing:
         self.root = frames[start]
         axes = {e.get("id"): e for e in self.root.iter() if e.get("id", "").startswith(SAME)}
         for frame in frames:
-            _restore(frame, axes)
-        for frame in frames:
             self._gather(frame)
+        for frame in frames:
+            _restore(frame, axes)
         self._merge(frames)
         for element in self.root.iter():
             element.attrib.pop("id", None)

@@ -25,7 +25,7 @@ from coupled_flows.display.changes import OWN, Drawing
 from coupled_flows.display.figures import framed, opening
 from coupled_flows.display.live import LiveExplorer
 from coupled_flows.display.studio import Scene, State, Studio
-from coupled_flows.geometry.errors import check_array, check_integer, check_real
+from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
 FRAMES = 400  # the most that two sliders may have between them
 WEIGHT = 60_000  # bytes, gzipped
@@ -122,7 +122,10 @@ def explore(
     n_frames = int(np.prod([len(found) for found in axes.values()]))
     if n_frames > FRAMES:
         raise ValueError(f"values must make at most {FRAMES} frames; got {n_frames}")
-    names = dict(labels or {})
+    allowed = "a mapping of a parameter to its slider's name"
+    names = {} if labels is None else check_type("labels", labels, Mapping, allowed)
+    if not all(isinstance(name, str) and name.strip() for name in names.values()):
+        raise TypeError(f"labels must be {allowed}; got {labels!r}")
     if unknown := [name for name in names if name not in axes]:
         raise ValueError(f"labels must be for {' or '.join(axes)}; got {unknown[0]!r}")
     scene = Scene(
@@ -130,7 +133,7 @@ def explore(
         describe,
         " ".join(title.split()),
         axes,
-        {name: str(names.get(name, name)) for name in axes},
+        {name: names.get(name, name) for name in axes},
         _start(axes, start),
         columns,
         (width, height),
@@ -185,7 +188,7 @@ def _start(axes: Mapping[str, Sequence[Any]], start: Any) -> dict[str, Any]:
     for name, value in start.items():
         if name not in axes:
             raise ValueError(f"start must name {' or '.join(axes)}; got {name!r}")
-        if value not in axes[name]:
+        if not isinstance(value, str | int | float | np.number) or value not in axes[name]:
             raise ValueError(f"start must be one of {name} = {axes[name]!r}; got {value!r}")
         first[name] = axes[name][axes[name].index(value)]
     return first

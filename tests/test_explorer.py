@@ -1,0 +1,344 @@
+"""Explorers: every frame as if drawn alone, in words too, with a kernel and without."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page
+
+from coupled_flows import explore
+from coupled_flows.display import explorer as room
+from coupled_flows.display.changes import Drawing, plain
+from coupled_flows.display.explorer import Explorer
+from coupled_flows.display.live import LiveExplorer
+from coupled_flows.display.studio import Scene, Studio
+
+ANGLES = np.linspace(0, 2 * np.pi, 200)
+STEPS = 2.0 ** -np.arange(6, 0.9, -0.25)
+
+
+def two_panels(ax: Any, h: float) -> None:
+    left, right = ax
+    left.fill_between(ANGLES, np.exp(np.cos(ANGLES)), alpha=0.3, label="diffusion")
+    left.plot(ANGLES, np.exp(np.cos(ANGLES + h)), label=f"walk, h = {h:.3g}")
+    left.set(xlim=(0, 6.3), ylim=(0, 3), xlabel="angle (radians)", ylabel="density")
+    left.legend(loc="upper center")
+    right.loglog(STEPS, STEPS / 10, "o")
+    right.plot(h, h / 10, "s")
+    right.set(xlim=(1e-2, 1), ylim=(1e-3, 1), xlabel="step $h$", title=f"{h / 10:.3f}")
+
+
+def far(h: float) -> str:
+    return f"With the step {h:.3g} the laws are {h / 10:.3g} apart."
+
+
+def of_a_kind(ax: Any, beta: float, kind: str) -> None:
+    # limits are left to Matplotlib, and what is drawn is not of one length
+    ax.plot(ANGLES[::4], np.exp(beta * np.cos(ANGLES[::4])), label=kind)
+    for k in range(int(beta)):
+        ax.plot(k, k, "os^"[k])
+    if kind == "log det":
+        ax.text(1, 2, "det")
+        ax.legend(loc="upper right")
+
+
+def peak(beta: float, kind: str) -> str:
+    return f"With {kind} at <beta> {beta} & more the peak is {np.exp(beta):.2f} high."
+
+
+def scattered(ax: Any, n: int) -> None:
+    x = np.linspace(0, 1, n)
+    ax.scatter(x, x**2, c=x, cmap="viridis")
+    ax.set(xlim=(0, n), ylim=(1, -1), title=f"{n} points")
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "one slider": {
+        "draw": two_panels,
+        "describe": far,
+        "title": "Two laws",
+        "columns": 2,
+        "h": STEPS,
+        "start": STEPS[7],
+        "labels": {"h": "step h"},
+    },
+    "a slider and a choice": {
+        "draw": of_a_kind,
+        "describe": peak,
+        "title": 'Wells "in" <two> kinds',
+        "size": (4.0, 2.0),
+        "start": {"kind": "log det", "beta": 2.0},
+        "beta": [0.5, 1.0, 2.0, 3.0],
+        "kind": ["log Tr", "log det"],
+    },
+    "axes that change": {
+        "draw": scattered,
+        "describe": lambda n: f"There are {n} points on a parabola.",
+        "title": "Points",
+        "size": (3.0, 2.0),
+        "n": [2, 5, 9],
+    },
+}
+PARAMETERS = {
+    "one slider": ["h"],
+    "a slider and a choice": ["beta", "kind"],
+    "axes that change": ["n"],
+}
+every_case = pytest.mark.parametrize("name", CASES)
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    """The markup of every case."""
+    return {name: explore(**case)._repr_html_() for name, case in CASES.items()}
+
+
+def states(name: str) -> list[dict[str, Any]]:
+    parameters = PARAMETERS[name]
+    values = [CASES[name][parameter] for parameter in parameters]
+    return [dict(zip(parameters, state, strict=True)) for state in product(*values)]
+
+
+def table(markup: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json">(.*?)</script>', markup)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def svg(markup: str) -> ET.Element:
+    return ET.fromstring(markup[markup.index("<svg") : markup.index("</svg>") + 6])
+
+
+def at(markup: str, k: int) -> ET.Element:
+    """Do to the drawing in the page what explorer.js does."""
+    root = svg(markup)
+    nodes = {element.get("data-v"): element for element in root.iter()}
+    for number, key, template, values, *index in table(markup)["moves"]:
+        value = values[index[0][k] if index else k]
+        if template:
+            words = iter(value.split(" "))
+            value = re.sub("~", lambda _: next(words), template)  # noqa: B023
+        node = nodes[str(number)]
+        if key:
+            node.set(key, value)
+        else:
+            node[:] = list(ET.fromstring(f"<g>{value}</g>"))
+    return root
+
+
+def seen(root: ET.Element) -> list[Any]:
+    """What is drawn, in order: references followed, groups that only hold changes taken off."""
+    shared = {e.get("id"): e for defs in root.iter("defs") for e in defs}
+
+    def look(element: ET.Element) -> Iterator[Any]:
+        held = dict(element.attrib)
+        mark = held.pop("data-v", None)
+        used = []
+        for key, value in held.items():
+            for name in re.findall(r"#([^)\"';]+)", value):
+                if name in shared:
+                    copy = ET.fromstring(ET.tostring(shared[name]))
+                    copy.attrib.pop("id")
+                    used.append(ET.tostring(copy))
+                    held[key] = value.replace(name, "")
+        inside = [item for child in element if child.tag != "defs" for item in look(child)]
+        if element.tag == "g" and mark is not None and not held:
+            yield from inside
+        else:
+            yield element.tag, sorted(held.items()), used, inside
+
+    # of the outermost element only the box is drawn
+    return [
+        root.get("viewBox"),
+        [item for child in root if child.tag != "defs" for item in look(child)],
+    ]
+
+
+def alone(name: str) -> list[list[Any]]:
+    """Every state drawn whole, one by one, in the places and limits of the start."""
+    case = CASES[name]
+    scene = Scene(
+        case["draw"], case["describe"], case["title"], {}, {}, {},
+        case.get("columns", 1), case.get("size", (7.2, 3.2)),
+    )  # fmt: skip
+    figures = [scene.drawn(state) for state in states(name)]
+    scene.same_limits(figures)
+    studio = Studio()
+    begin = states(name).index(start(name))
+    order = [begin, *(k for k in range(len(figures)) if k != begin)]
+    drawn = {k: Drawing([plain(studio.svg(figures[k]))], 0).root for k in order}
+    return [seen(drawn[k]) for k in range(len(figures))]
+
+
+def start(name: str) -> dict[str, Any]:
+    given = CASES[name].get("start", states(name)[0])
+    return dict(given) if isinstance(given, dict) else dict.fromkeys(PARAMETERS[name], given)
+
+
+# -- the frames -----------------------------------------------------------------------------------
+
+
+@every_case
+def test_every_frame_is_as_if_drawn_alone(made: dict[str, str], name: str) -> None:
+    expected = alone(name)
+    for k, whole in enumerate(expected):
+        assert seen(at(made[name], k)) == whole
+    different = {json.dumps(whole, default=str) for whole in expected}
+    assert len(different) == len(expected)
+
+
+@every_case
+def test_the_page_holds_the_start(made: dict[str, str], name: str) -> None:
+    begin = states(name).index(start(name))
+    assert table(made[name])["start"] == begin
+    assert seen(svg(made[name])) == seen(at(made[name], begin))
+
+
+@every_case
+def test_every_state_has_its_words(made: dict[str, str], name: str) -> None:
+    described = [CASES[name]["describe"](**state) for state in states(name)]
+    assert table(made[name])["words"] == described
+    soup = BeautifulSoup(made[name], "html.parser")
+    words = CASES[name]["describe"](**start(name))
+    assert soup.select_one("svg")["aria-label"] == f"{CASES[name]['title']}. {words}"  # type: ignore[index]
+    assert soup.select_one(".explorer-words").get_text() == words  # type: ignore[union-attr]
+    assert repr(Explorer("", words)) == f"Explorer: {words}"
+    for control in soup.select("[type=range]"):
+        assert str(control["aria-valuetext"]).endswith(f": {words}")
+        assert soup.select_one(f"label[for={control['id']}]") is not None
+    for control in soup.select("[type=radio]"):
+        assert control.parent is not None
+        assert control.parent.name == "label"
+
+
+@every_case
+def test_nothing_of_a_frame_is_written_twice(made: dict[str, str], name: str) -> None:
+    for _, key, template, values, *index in table(made[name])["moves"]:
+        assert len(values) == len(set(values)) > 1
+        assert not index or (
+            len(index[0]) == len(states(name)) and set(index[0]) == set(range(len(values)))
+        )
+        assert index or len(values) == len(states(name))
+        assert not template or key
+
+
+def test_ids_are_the_same_each_time_and_no_other_explorers(made: dict[str, str]) -> None:
+    case = CASES["axes that change"]
+    again = explore(**case)._repr_html_()
+    assert again == made["axes that change"]
+    other = explore(**case | {"describe": lambda n: f"Of {n} points this is the parabola."})
+    found = [
+        set(re.findall(r'\bid="([^"]+)"', text)) for text in [*made.values(), other._repr_html_()]
+    ]
+    assert all(found)
+    assert max(Counter(name for ids in found for name in ids).values()) == 1
+    for text in made.values():
+        ids = re.findall(r'\bid="([^"]+)"', text)
+        assert len(ids) == len(set(ids))
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= set(ids)
+
+
+def test_a_page_can_hold_it(made: dict[str, str]) -> None:
+    for text in made.values():
+        assert "\n\n" not in text  # Markdown would end a block of HTML there
+        assert "\ue000" not in text
+        assert not re.search(
+            r"#(?!25679d|ec6d46|2b8b5a|895ca9|8c8c00|808080)[0-9a-f]{6}\b",
+            re.sub(r'(href="#|url\(#)[^")]*|fill: #[0-9a-f]{6}', "", text),
+        )
+
+
+# -- its weight -----------------------------------------------------------------------------------
+
+
+def test_an_explorer_is_light(made: dict[str, str]) -> None:
+    # 21 frames of a curve of 200 points, a legend, a second panel; 8 frames of another
+    weights = {name: len(gzip.compress(text.encode())) for name, text in made.items()}
+    assert weights["one slider"] < 22_000
+    assert weights["a slider and a choice"] < 10_000
+    assert len(room._asset("js")) < 2500
+    assert len(room._asset("css")) < 1600
+
+
+def test_too_much_is_refused() -> None:
+    rng = np.random.default_rng(1)
+
+    def draw(ax: Any, k: int) -> None:
+        ax.plot(rng.random(4000), rng.random(4000))
+
+    with pytest.raises(ValueError, match=r"^values and draw must make at most 60000 bytes.*got \d"):
+        explore(draw, k=range(5), title="Noise", describe=lambda k: f"Noise number {k}.")
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+
+def line(ax: Any, **state: Any) -> None:
+    ax.plot([0, 1], [0, 1])
+
+
+def said(**state: Any) -> str:
+    return "A line rises from left to right."
+
+
+@pytest.mark.parametrize("values", [{}, {"a": [1, 2], "b": [1, 2], "c": [1, 2]}])
+def test_one_or_two_parameters(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^values must name one or two parameters.*got \d"):
+        explore(line, title="A line", describe=said, **values)
+
+
+def test_too_many_frames_are_refused_before_any_is_drawn() -> None:
+    def never(ax: Any, **state: Any) -> None:
+        raise AssertionError
+
+    with pytest.raises(ValueError, match=r"^values must make at most 400 frames; got 420$"):
+        explore(never, title="A line", describe=said, a=range(20), b=range(21))
+
+
+def test_two_parameters_start_at_a_mapping() -> None:
+    with pytest.raises(TypeError, match=r"^start must be a mapping with a, b; got 1"):
+        explore(line, title="A line", describe=said, start=1, a=[1, 2], b=[1, 2])
+
+
+@pytest.mark.parametrize(("what", "doing"), [("draw", "drawing"), ("describe", "describing")])
+def test_an_error_says_at_which_state(what: str, doing: str) -> None:
+    def fails(*ax: Any, h: float) -> str:
+        if h > 0.1:
+            raise ZeroDivisionError("nothing to divide by")
+        return "It is well here and there."
+
+    functions: dict[str, Any] = {"draw": line, "describe": said} | {what: fails}
+    with pytest.raises(ZeroDivisionError) as caught:
+        explore(**functions, title="A line", h=[0.1, 0.2])
+    assert caught.value.__notes__ == [f"explore was {doing} h = 0.2"]
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import coupled_flows
+
+    monkeypatch.delitem(vars(coupled_flows), "explore", raising=False)
+    monkeypatch.delitem(sys.modules, "coupled_flows.display.explorer")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in [
+        name for name in sys.modules if name.startswith(("matplotlib.", "coupled_flows.display."))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"explore needs matplotlib: install coupled-flows\[display\]"
+    ):
+        coupled_flows.explore  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'explored'"):
+        coupled_flows.explored  # type: ignore[attr-defined]  # noqa: B018
