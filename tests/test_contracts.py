@@ -1167,7 +1167,10 @@ CASES |= {
             "describe": lambda h: f"It rises by {h}.",
             "title": "A line",
             "h": [0.25, 0.75],
-            **{"start": 0.75, "columns": 1, "size": (2.0, 1.0), "labels": {"h": "step h"}},
+            "start": 0.75,
+            "columns": 1,
+            "size": (2.0, 1.0),
+            "labels": {"h": "step h"},
         },
         {
             "draw": anything,

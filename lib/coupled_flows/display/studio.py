@@ -19,11 +19,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from coupled_flows.display.changes import SAME, plain
-from coupled_flows.display.figures import ANONYMOUS, canvas, cleaned, simplify
+from coupled_flows.display.figures import ANONYMOUS, STYLE, canvas, cleaned, simplify
 
 State = Mapping[str, Any]
 # a curve has as many points in every frame
-RC: Any = {"path.simplify": False}
+RC: Any = STYLE | {"path.simplify": False}
 
 
 @dataclass(frozen=True)
