@@ -57,7 +57,8 @@ class LiveExplorer:
         return str(self._shown.value)  # where a saved notebook is read without widgets
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self._box._repr_mimebundle_(**options)
+        # what the widgets would say of themselves is the whole drawing
+        return self._box._repr_mimebundle_(**options) | {"text/plain": repr(self)}
 
     def _state(self) -> State:
         return {name: control.value for name, control in self.controls.items()}
