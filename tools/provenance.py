@@ -7,6 +7,7 @@ import platform
 import subprocess
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def commit_of(root: Path) -> str:
     if commit is None:
         return "nothing committed yet"
     return f"commit {commit}" + (" + uncommitted changes" if changed else "")
+
+
+def date_of(root: Path) -> datetime | None:
+    """Return when the commit that `root` holds was made, in UTC; None for a copy without history."""
+    if not commit_of(root).startswith("commit "):
+        return None
+    seconds = _git(root, "show", "-s", "--format=%ct", "HEAD")
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
 
 
 def versions_of(root: Path) -> str:

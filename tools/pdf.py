@@ -1,0 +1,190 @@
+"""Print the book: one PDF with contents, outline and links, made by Chromium from the built site.
+
+python -m tools.pdf                       the full edition
+python -m tools.pdf --quick               the quick edition
+python -m tools.pdf --without-solutions   exercises and questions, without solutions and answers
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import io
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from playwright.sync_api import Page
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject, TextStringObject
+
+from tools import provenance
+from tools.browser import NoBrowserError, chromium
+from tools.build import BuildFailedError, build
+from tools.one_page import Part, assemble, parts
+
+ROOT = Path(__file__).resolve().parent.parent
+SHEET = {"width": 643, "height": 972}  # the text of a page of A4 in CSS pixels, as print.css has it
+PATIENCE = 900_000  # milliseconds, for a whole book on a busy machine
+
+# Calls each formula by its TeX, for those who listen; returns the headings in plain letters.
+NAME = """() => {
+  for (const item of window.MathJax?.startup.document.math ?? []) {
+    const svg = item.typesetRoot.querySelector('svg');
+    svg.removeAttribute('aria-hidden');
+    svg.setAttribute('role', 'img');
+    svg.setAttribute('aria-label', item.math);
+  }
+  return [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => {
+    const copy = heading.cloneNode(true);
+    for (const formula of copy.querySelectorAll('mjx-container')) {
+      const mml = MathJax.tex2mml(formula.querySelector('svg').getAttribute('aria-label'));
+      formula.textContent = mml.replace(/<[^>]*>|\\s/g, '').replace(
+        /&#x([0-9A-F]+);/gi, (_, code) => String.fromCodePoint(parseInt(code, 16)));
+    }
+    return copy.textContent.replace(/[\\s\\ufeff]+/g, ' ').trim();
+  });
+}"""
+
+# Makes what is wider than its place as wide as that.
+FIT = """() => {
+  for (const formula of document.querySelectorAll('mjx-container')) {
+    const svg = formula.querySelector('svg'), wide = svg.getBoundingClientRect();
+    const place = formula.closest('p, div, li, td, dd');
+    const number = place.querySelector(':scope > .eqno');
+    const free = place.clientWidth - (number ? 2 * number.offsetWidth + 8 : 0);
+    if (free > 0 && wide.width > free) {
+      svg.style.width = `${free}px`;
+      svg.style.height = `${wide.height * free / wide.width}px`;
+    }
+  }
+  for (const table of document.querySelectorAll('table')) {
+    const free = table.parentElement.clientWidth;
+    if (table.offsetWidth > free) table.style.zoom = free / table.offsetWidth;
+  }
+}"""
+
+COUNT = "on => document.documentElement.classList.toggle('counting', on)"
+
+NUMBER = """pages => {
+  for (const place of document.querySelectorAll('.folio'))
+    place.textContent = pages[place.dataset.target];
+}"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build one edition, print it and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.pdf", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="print the quick edition")
+    parser.add_argument("--without-solutions", action="store_true", help="leave solutions out")
+    given = parser.parse_args(arguments)
+    edition = "quick" if given.quick else "full"
+    name = "coupled-flows" + "-quick" * given.quick + "-without-solutions" * given.without_solutions
+    target = ROOT / "dist" / f"{name}.pdf"
+    try:
+        site = build(ROOT, edition)
+        print("printing the book: two or three minutes", flush=True)
+        write(ROOT, site, target, edition, parts(ROOT), solutions=not given.without_solutions)
+    except (BuildFailedError, NoBrowserError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    print(f"\nThe book as one PDF ({edition} edition): {target.relative_to(ROOT)}")
+    return 0
+
+
+def write(
+    root: Path, site: Path, target: Path, edition: str, book: list[Part], *, solutions: bool
+) -> None:
+    """Print pages of a built site to a file.
+
+    Raises
+    ------
+    NoBrowserError
+        If there is no Chromium to print with.
+    """
+    names = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
+    title, author, made = names["title"], names["author"], provenance.date_of(root)
+    front = _front(title, author, edition, provenance.commit_of(root), made, solutions)
+    source = site.parent / "print.html"
+    with chromium() as browser:
+        source.write_text(
+            assemble(site, book, front=front, title=title, solutions=solutions), encoding="utf8"
+        )
+        page = browser.new_page(viewport=SHEET, color_scheme="light")  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
+        page.emulate_media(media="print")
+        page.goto(source.as_uri(), wait_until="load")
+        page.evaluate("window.MathJax?.startup.promise")
+        headings = page.evaluate(NAME)
+        page.evaluate(FIT)
+        page.evaluate(COUNT, True)
+        counted = _page_numbers(_print(page))
+        page.evaluate(COUNT, False)
+        page.evaluate(NUMBER, counted)
+        printed = _print(page, outline=True, tagged=True)
+    source.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _finish(printed, target, headings, title, author, made)
+
+
+def _print(page: Page, **how: bool) -> bytes:
+    return page.pdf(prefer_css_page_size=True, print_background=True, **how)  # type: ignore[arg-type]
+
+
+def _page_numbers(pdf: bytes) -> dict[str, int]:
+    reader = PdfReader(io.BytesIO(pdf))
+    return {
+        name.removeprefix("/"): (reader.get_destination_page_number(place) or 0) + 1
+        for name, place in reader.named_destinations.items()
+    }
+
+
+def _finish(
+    pdf: bytes, target: Path, headings: list[str], title: str, author: str, made: datetime | None
+) -> None:
+    """Give the outline the headings' formulas, which Chromium leaves out, and say whose it is."""
+    writer = PdfWriter(clone_from=io.BytesIO(pdf))
+    for entry, heading in zip(_entries(writer.root_object["/Outlines"]), headings, strict=True):
+        entry[NameObject("/Title")] = TextStringObject(heading)
+    writer.page_mode = "/UseOutlines"
+    date = {} if made is None else dict.fromkeys(("/CreationDate", "/ModDate"), f"D:{made:%Y%m%d%H%M%S}Z")
+    writer.metadata = {"/Title": title, "/Author": author, "/Producer": "Chromium", **date}
+    writer.write(target)
+
+
+def _entries(above: Any) -> Iterator[Any]:
+    entry = above.get("/First")
+    while entry is not None:
+        entry = entry.get_object()
+        yield entry
+        yield from _entries(entry)
+        entry = entry.get("/Next")
+
+
+def _front(
+    title: str, author: str, edition: str, commit: str, made: datetime | None, solutions: bool
+) -> str:
+    date = "" if made is None else f", {made.day} {made:%B %Y}"
+    left_out = "The code of figures that the website keeps folded is left out"
+    if not solutions:
+        left_out += ", and so are the solutions of the exercises and the answers to the questions"
+    notes = [
+        f"{provenance.EDITIONS[edition].capitalize()}, {commit}{date}. The lines at the foot of each"
+        " chapter say which versions and seeds its numbers come from.",
+        f"{left_out}. What moves on the website stands here in one state.",
+        "Text and figures: CC BY 4.0. Code: BSD 3-Clause.",
+    ]
+    return (
+        f'<p class="book-title">{html.escape(title)}</p>'
+        '<p class="book-subtitle">A computational companion to <em>Continuous Limits of Coupled Flows'
+        " in Representation Learning</em></p>"
+        f'<p class="book-author">{html.escape(author)}</p>'
+        f'<div class="book-notes">{"".join(f"<p>{html.escape(note)}</p>" for note in notes)}</div>'
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
