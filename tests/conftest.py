@@ -10,19 +10,20 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.second.shown import outputs
 from tools import address, execution
+from tools.browser import NoBrowserError, chromium
 from tools.execution import Executed
 from tools.pages import notebook, pages
 
@@ -47,6 +48,19 @@ def quick_site() -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return ROOT / "_build" / "quick" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; one for all tests, since two cannot be driven from one thread."""
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(chromium())
+        except NoBrowserError as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -79,31 +93,3 @@ def claims(quick_site: Path) -> dict[str, dict[str, Any]]:
     """The claims that the pages show, in reading order, by key."""
     read = json.loads((quick_site.parent / "claims.json").read_text(encoding="utf8"))
     return {claim["key"]: claim for claim in read}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium, without a word to anyone outside."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        message = "NO BROWSER: no page was opened. Install Chromium and run the tests again."
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=found,
-            args=[
-                "--no-sandbox",  # it is started as root in a container, on pages of our own
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield started
-        started.close()

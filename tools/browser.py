@@ -1,4 +1,4 @@
-"""Chromium, as the tests and the printed book use it: the system's own, without a word to anyone."""
+"""Chromium, for the tests and the printed book: the system's own, without a word to anyone."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ class NoBrowserError(RuntimeError):
     """No Chromium is on the path."""
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the system's Chromium, and end it.
+def find() -> str:
+    """Return where the system's Chromium is.
 
     Raises
     ------
@@ -36,7 +35,16 @@ def chromium() -> Iterator[Browser]:
     """
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
-        raise NoBrowserError(f"no browser: none of {', '.join(NAMES)} is on the path")
+        raise NoBrowserError(
+            f"NO BROWSER: none of {', '.join(NAMES)} is on the path. Install Chromium, try again."
+        )
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium, and end it; see `find`."""
+    found = find()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=SWITCHES)
         try:

@@ -89,11 +89,7 @@ def assemble(
             f'<meta charset="utf-8"><title>{html.escape(title)}</title>',
             *_head(site, next(iter(articles))),
             f"<style>{(Path(__file__).parent / 'print.css').read_text(encoding='utf8')}",
-            *(
-                f"@page p-{key} {{ @top-right {{ content: {json.dumps(head, ensure_ascii=False)} }} }}"
-                f" .page-{key} {{ page: p-{key} }}"
-                for key, head in heads.items()
-            ),
+            *(_running_head(key, head) for key, head in heads.items()),
             '</style></head><body><article class="bd-article">',
             *body,
             "</article></body></html>\n",
@@ -176,7 +172,7 @@ def _lower(article: Tag) -> None:
     for level in (5, 4, 3, 2, 1):
         for heading in article.find_all(f"h{level}"):
             heading.name = f"h{level + 1}"
-            heading["class"] = [*heading.get("class", []), f"was-h{level}"]
+            heading["class"] = f"was-h{level}"
 
 
 def _title(article: Tag) -> Tag:
@@ -184,6 +180,11 @@ def _title(article: Tag) -> Tag:
     if not isinstance(found, Tag):
         raise ValueError("a page without a title cannot be printed")
     return found
+
+
+def _running_head(key: str, title: str) -> str:
+    text = json.dumps(title, ensure_ascii=False)
+    return f"@page p-{key} {{ @top-right {{ content: {text} }} }} .page-{key} {{ page: p-{key} }}"
 
 
 def _part_key(part: Part) -> str:

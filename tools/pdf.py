@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
 from tools import provenance
-from tools.browser import NoBrowserError, chromium
+from tools.browser import NoBrowserError, chromium, find
 from tools.build import BuildFailedError, build
 from tools.one_page import Part, assemble, parts
 
 ROOT = Path(__file__).resolve().parent.parent
-SHEET = {"width": 643, "height": 972}  # the text of a page of A4 in CSS pixels, as print.css has it
+# The text of a page of A4 in CSS pixels, as print.css has it.
+SHEET = ViewportSize(width=643, height=972)
 PATIENCE = 900_000  # milliseconds, for a whole book on a busy machine
 
 # Calls each formula by its TeX, for those who listen; returns the headings in plain letters.
@@ -85,9 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
     name = "coupled-flows" + "-quick" * given.quick + "-without-solutions" * given.without_solutions
     target = ROOT / "dist" / f"{name}.pdf"
     try:
+        find()  # before minutes of building
         site = build(ROOT, edition)
         print("printing the book: two or three minutes", flush=True)
-        write(ROOT, site, target, edition, parts(ROOT), solutions=not given.without_solutions)
+        with chromium() as browser:
+            write(
+                browser, site, target, edition, parts(ROOT), solutions=not given.without_solutions
+            )
     except (BuildFailedError, NoBrowserError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -96,35 +101,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(
-    root: Path, site: Path, target: Path, edition: str, book: list[Part], *, solutions: bool
+    browser: Browser, site: Path, target: Path, edition: str, book: list[Part], *, solutions: bool
 ) -> None:
-    """Print pages of a built site to a file.
-
-    Raises
-    ------
-    NoBrowserError
-        If there is no Chromium to print with.
-    """
-    names = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
-    title, author, made = names["title"], names["author"], provenance.date_of(root)
-    front = _front(title, author, edition, provenance.commit_of(root), made, solutions)
+    """Print pages of a built site to a file."""
+    names = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    title, author, made = names["title"], names["author"], provenance.date_of(ROOT)
+    front = _front(title, author, edition, provenance.commit_of(ROOT), made, solutions)
     source = site.parent / "print.html"
-    with chromium() as browser:
-        source.write_text(
-            assemble(site, book, front=front, title=title, solutions=solutions), encoding="utf8"
-        )
-        page = browser.new_page(viewport=SHEET, color_scheme="light")  # type: ignore[arg-type]
-        page.set_default_timeout(PATIENCE)
-        page.emulate_media(media="print")
-        page.goto(source.as_uri(), wait_until="load")
-        page.evaluate("window.MathJax?.startup.promise")
-        headings = page.evaluate(NAME)
-        page.evaluate(FIT)
-        page.evaluate(COUNT, True)
-        counted = _page_numbers(_print(page))
-        page.evaluate(COUNT, False)
-        page.evaluate(NUMBER, counted)
-        printed = _print(page, outline=True, tagged=True)
+    source.write_text(
+        assemble(site, book, front=front, title=title, solutions=solutions), encoding="utf8"
+    )
+    page = browser.new_page(viewport=SHEET, color_scheme="light")
+    page.set_default_timeout(PATIENCE)
+    page.emulate_media(media="print")
+    page.goto(source.as_uri(), wait_until="load")
+    page.evaluate("window.MathJax?.startup.promise")
+    headings = page.evaluate(NAME)
+    page.evaluate(FIT)
+    page.evaluate(COUNT, True)
+    counted = _page_numbers(_print(page))
+    page.evaluate(COUNT, False)
+    page.evaluate(NUMBER, counted)
+    printed = _print(page, outline=True, tagged=True)
+    page.close()
     source.unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
     _finish(printed, target, headings, title, author, made)
@@ -150,8 +149,9 @@ def _finish(
     for entry, heading in zip(_entries(writer.root_object["/Outlines"]), headings, strict=True):
         entry[NameObject("/Title")] = TextStringObject(heading)
     writer.page_mode = "/UseOutlines"
-    date = {} if made is None else dict.fromkeys(("/CreationDate", "/ModDate"), f"D:{made:%Y%m%d%H%M%S}Z")
-    writer.metadata = {"/Title": title, "/Author": author, "/Producer": "Chromium", **date}
+    writer.metadata = {"/Title": title, "/Author": author, "/Producer": "Chromium"}
+    if made is not None:
+        writer.add_metadata(dict.fromkeys(("/CreationDate", "/ModDate"), f"D:{made:%Y%m%d%H%M%S}Z"))
     writer.write(target)
 
 
@@ -172,15 +172,15 @@ def _front(
     if not solutions:
         left_out += ", and so are the solutions of the exercises and the answers to the questions"
     notes = [
-        f"{provenance.EDITIONS[edition].capitalize()}, {commit}{date}. The lines at the foot of each"
-        " chapter say which versions and seeds its numbers come from.",
+        f"{provenance.EDITIONS[edition].capitalize()}, {commit}{date}. The lines at the foot of"
+        " each chapter say which versions and seeds its numbers come from.",
         f"{left_out}. What moves on the website stands here in one state.",
         "Text and figures: CC BY 4.0. Code: BSD 3-Clause.",
     ]
     return (
         f'<p class="book-title">{html.escape(title)}</p>'
-        '<p class="book-subtitle">A computational companion to <em>Continuous Limits of Coupled Flows'
-        " in Representation Learning</em></p>"
+        '<p class="book-subtitle">A computational companion to <em>Continuous Limits of Coupled'
+        " Flows in Representation Learning</em></p>"
         f'<p class="book-author">{html.escape(author)}</p>'
         f'<div class="book-notes">{"".join(f"<p>{html.escape(note)}</p>" for note in notes)}</div>'
     )

@@ -53,7 +53,7 @@ def commit_of(root: Path) -> str:
 
 
 def date_of(root: Path) -> datetime | None:
-    """Return when the commit that `root` holds was made, in UTC; None for a copy without history."""
+    """Return when the commit of `root` was made, in UTC; None for a copy without history."""
     if not commit_of(root).startswith("commit "):
         return None
     seconds = _git(root, "show", "-s", "--format=%ct", "HEAD")

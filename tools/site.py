@@ -117,6 +117,15 @@ def tidy_tags(
     context["metatags"] = tags
 
 
+def search_from_disk(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Show what was found without its surroundings, where a browser lets no page read another."""
+    if page == "search":
+        no_summary = "DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false"
+        app.add_js_file(None, body=f'if (location.protocol === "file:") {no_summary}')
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension."""
     app.add_config_value("coupled_flows_record", "", "", types=(str,))
@@ -132,5 +141,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", free_ids)
     app.connect("html-page-context", add_footer)
     app.connect("html-page-context", list_works)
+    app.connect("html-page-context", search_from_disk)
     app.connect("html-page-context", tidy_tags, priority=900)  # after they were written
     return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}
