@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tools import address, assets, claims, execution, provenance, site
+from tools import address, assets, claims, execution, notebooks, provenance, site
 from tools.pages import Page, UnseededError, notebook, pages
 from tools.run_time import about
 
@@ -78,7 +78,9 @@ def build(root: Path, edition: str) -> Path:
             raise BuildFailedError(str(error)) from error
         print(f"writing {len(all_pages)} pages", flush=True)
         without_code = [page for page in all_pages if page not in with_code]
-        return _sphinx(root, folder, str(cache.path), served, without_code)
+        html = _sphinx(root, folder, str(cache.path), served, without_code)
+        notebooks.write_downloads(root, html, edition, run)
+        return html
 
 
 def _sphinx(root: Path, folder: Path, cache: str, served: Path, without_code: list[Page]) -> Path:

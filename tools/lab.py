@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT} if not given; 0: any")
+    parser.add_argument("--quick", action="store_true", help="small sizes, as in the quick edition")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     given = parser.parse_args(arguments)
     try:
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    prepare(ROOT)
+    prepare(ROOT, "quick" if given.quick else "full")
     from jupyterlab.labapp import LabApp  # only now: it reads the environment when imported
 
     print("Opening the book in JupyterLab. Ctrl-C ends it.", flush=True)
@@ -82,12 +83,13 @@ def free_port(wanted: int) -> int:
         return number
 
 
-def prepare(root: Path) -> None:
+def prepare(root: Path, edition: str) -> None:
     """Write JupyterLab's settings under `_build`, and set what it and its kernels inherit.
 
     The reader's own settings of Jupyter are neither read nor changed.
     """
-    execution.prepare_environment(root, "full")
+    execution.prepare_environment(root, edition)
+    os.environ.pop("COUPLED_FLOWS_BUILD", None)  # sliders compute, since there is a kernel
     home = root / "_build" / "lab"
     os.environ["JUPYTER_CONFIG_DIR"] = str(home / "config")
     os.environ["JUPYTER_DATA_DIR"] = str(home / "data")

@@ -60,6 +60,11 @@ def date_of(root: Path) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
 
 
+def full_commit_of(root: Path) -> str | None:
+    """Return the name of the commit that `root` holds, if there is one."""
+    return _git(root, "rev-parse", "HEAD")
+
+
 def versions_of(root: Path) -> str:
     """Return the versions that a number on a page may depend on."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf8"))["project"]

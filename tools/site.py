@@ -17,6 +17,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
+from tools.buttons import offer_notebook, offer_services
 from tools.ledger import Assumption, LedgerDirective, link_assumptions
 from tools.run_time import UNKNOWN, RunTime, RunTimeRole
 
@@ -88,6 +89,22 @@ def add_footer(
         context["body"] += record(app, FOOTERS).get(page, "")
 
 
+def add_downloads(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Offer an executed page as a notebook, before the theme makes its buttons."""
+    if page in record(app, FOOTERS):
+        offer_notebook(context, page)
+
+
+def add_services(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Offer to open an executed page elsewhere, after the theme has made its buttons."""
+    if page in record(app, FOOTERS):
+        offer_services(app, context, page)
+
+
 def list_works(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -129,6 +146,7 @@ def search_from_disk(
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension."""
     app.add_config_value("coupled_flows_record", "", "", types=(str,))
+    app.add_config_value("coupled_flows_launch", {}, "html", types=(dict,))
     app.add_directive("ledger", LedgerDirective)
     app.add_role("run-time", RunTimeRole())
     app.add_node(Assumption)
@@ -140,6 +158,8 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", show_run_time)
     app.connect("doctree-resolved", free_ids)
     app.connect("html-page-context", add_footer)
+    app.connect("html-page-context", add_downloads)
+    app.connect("html-page-context", add_services, priority=502)
     app.connect("html-page-context", list_works)
     app.connect("html-page-context", search_from_disk)
     app.connect("html-page-context", tidy_tags, priority=900)  # after they were written
