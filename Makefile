@@ -2,6 +2,7 @@
 #
 #   make book    execute every page, write the website, say where it is
 #   make quick   the same with small sizes
+#   make lab     open the pages as notebooks, in JupyterLab
 #   make test    lint, types, doctests, tests, a strict quick build and its website
 #   make zip     the website as one file to hand out, dist/coupled-flows.zip
 #   make pdf     the book as one PDF, dist/coupled-flows.pdf; with SOLUTIONS=no, without solutions
@@ -11,7 +12,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: book quick test zip pdf bench lock clean
+.PHONY: book quick lab test zip pdf bench lock clean
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -23,6 +24,9 @@ book: $(INSTALLED)
 
 quick: $(INSTALLED)
 	$(RUN) -m tools.build --quick
+
+lab: $(INSTALLED)
+	$(RUN) -m tools.lab
 
 test: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -53,22 +53,22 @@ def choose(*, quick: _Size, full: _Size) -> _Size:
 def quote(**values: object) -> None:
     """Keep values by name, so that the page's prose can quote them: {glue:text}`name:.3f`.
 
+    Where MyST-NB is not installed, as with a notebook taken from the book, there is no prose to
+    quote them, and nothing happens.
+
     Parameters
     ----------
     **values : object
         Numbers (NumPy's too), or anything whose repr is fit to print, such as an Order.
 
-    Raises
-    ------
-    ModuleNotFoundError
-        Where MyST-NB is not installed: outside the book's environment.
-
     Examples
     --------
     >>> quote(slope=1.0)
     """
-    from myst_nb import glue
-
+    try:
+        from myst_nb import glue
+    except ModuleNotFoundError:
+        return
     for name, value in values.items():
         glue(name, value.item() if isinstance(value, np.generic) else value, display=False)
 
