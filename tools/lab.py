@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -59,9 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
     from jupyterlab.labapp import LabApp  # only now: it reads the environment when imported
 
     print("Opening the book in JupyterLab. Ctrl-C ends it.", flush=True)
-    LabApp.launch_instance(
+    server = LabApp.initialize_server(
         [f"--ServerApp.port={port}", f"--ServerApp.open_browser={not given.no_browser}"]
     )
+    # At once and without a question, wherever it was started from, and the kernels first.
+    signal.signal(signal.SIGINT, lambda *_: server.stop(from_signal=True))
+    server.start()
+    print("JupyterLab and its kernels have ended.")
     return 0
 
 
@@ -110,7 +115,6 @@ def configuration(root: Path, home: Path) -> dict[str, Any]:
             "log_level": "WARN",
             "root_dir": str(root / "book"),
             "contents_manager_class": "tools.saving.PageManager",
-            "answer_yes": True,  # Ctrl-C ends it, without a question
         },
         "LabApp": {
             "app_settings_dir": str(home / "settings"),

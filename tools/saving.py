@@ -122,8 +122,9 @@ def _edited(old: Cell, new: Cell) -> Cell:
     fence = opening[: len(opening) - len(opening.lstrip("`"))]
     if fence in new.source:
         return new
-    text = "".join([opening, *options, new.source, "\n" * bool(new.source), closing])
-    return replace(new, text=text)
+    source = new.source.rstrip("\n")
+    end = old.source[len(old.source.rstrip("\n")) :] + "\n" if source else ""
+    return replace(new, text="".join([opening, *options, source, end, closing]))
 
 
 def _as_on_the_page(cell: Cell, page: list[Cell]) -> Cell:
