@@ -304,6 +304,25 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     assert {fault: found for fault, found in faults.items() if found} == {}
 
 
+def test_pages_that_sphinx_adds_ask_no_other_host(
+    quick_site: Path, served: str, browser: Browser
+) -> None:
+    # the search, the indices, the page for a missing address
+    added = {path.name for path in quick_site.glob("*.html")} - {"index.html"}
+    assert {"search.html", "genindex.html", "404.html"} <= added
+    log = Log(served)
+    page = browser.new_page()
+    log.listen(page)
+    for name in sorted(added):
+        page.goto(f"{served}/{name}", wait_until="load")
+        typeset(page)
+    assert (log.console, log.failed, log.outside) == ([], [], [])
+    page.goto(f"{served}/search.html?q=Wasserstein", wait_until="load")
+    page.wait_for_function("document.querySelectorAll('#search-results li p.context').length > 5")
+    assert (log.console, log.failed, log.outside) == ([], [], [])
+    page.close()
+
+
 def test_page_works_when_opened_from_disk(quick_site: Path, browser: Browser) -> None:
     address = (quick_site / f"{NAMES[0]}.html").as_uri()
     log = Log(quick_site.as_uri())

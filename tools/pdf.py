@@ -39,6 +39,9 @@ NAME = """() => {
     svg.setAttribute('role', 'img');
     svg.setAttribute('aria-label', item.math);
   }
+  // each would be an element of the PDF
+  for (const box of document.querySelectorAll('span.math, code > span.pre'))
+    box.replaceWith(...box.childNodes);
   return [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => {
     const copy = heading.cloneNode(true);
     for (const formula of copy.querySelectorAll('mjx-container')) {

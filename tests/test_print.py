@@ -1,0 +1,210 @@
+"""What is handed out: the site in one file, opened from disk, and the book as one PDF."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+from pypdf import PdfReader
+
+from tests.test_site import Log, typeset
+from tools import browser as browser_of_tools
+from tools import bundle, one_page, pdf
+
+ROOT = Path(__file__).resolve().parent.parent
+NUMBERED = "book/walks_on_a_manifold"
+BOOK = [
+    one_page.Part("", ["book/notation"]),
+    one_page.Part("Foundations", [NUMBERED]),
+]
+QUESTION = "When is a retraction of second order"
+ANSWER = "Otherwise the limit has the extra drift"
+SOLUTION = "the walkers gather in the north"
+HINT = "Along exp the acceleration"
+
+
+# --- the zip -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unpacked(quick_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip's folder, in a place with a blank in its name."""
+    folder = tmp_path_factory.mktemp("a course")
+    bundle.pack(ROOT, quick_site, folder / "book.zip", "quick")
+    with zipfile.ZipFile(folder / "book.zip") as packed:
+        packed.extractall(folder)
+    return folder / bundle.FOLDER
+
+
+def test_the_same_site_is_packed_to_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "site" / "book").mkdir(parents=True)
+    for name in ("index.html", "book/b.html", "book/a.html", "404.html"):
+        (tmp_path / "site" / name).write_text(name, encoding="utf8")
+    bundle.pack(ROOT, tmp_path / "site", tmp_path / "one.zip", "quick")
+    (tmp_path / "site" / "book" / "a.html").touch()
+    bundle.pack(ROOT, tmp_path / "site", tmp_path / "two.zip", "quick")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as packed:
+        assert packed.namelist() == [
+            f"coupled-flows/{name}"
+            for name in (
+                "LICENSE.txt", "START_HERE.txt", "book/a.html", "book/b.html", "index.html"
+            )
+        ]  # fmt: skip
+
+
+def test_the_zip_holds_the_pages_and_their_sources_and_nothing_of_the_build(unpacked: Path) -> None:
+    for name in ("index.html", f"{NUMBERED}.html", f"_sources/{NUMBERED}.md", "searchindex.js"):
+        assert (unpacked / name).is_file(), name
+    assert "index.html" in (unpacked / "START_HERE.txt").read_text(encoding="utf8")
+    assert not [*unpacked.rglob("*.doctree"), *unpacked.rglob("lock"), *unpacked.rglob("*.db")]
+
+
+def test_the_unpacked_book_works_from_disk(unpacked: Path, browser: Browser) -> None:
+    log = Log(unpacked.as_uri())
+    page = browser.new_page()
+    log.listen(page)
+    page.goto((unpacked / "index.html").as_uri(), wait_until="load")
+    page.wait_for_url("**/book/intro.html")
+    page.wait_for_load_state("networkidle")  # what is left while it loads counts as failed
+    page.goto((unpacked / f"{NUMBERED}.html").as_uri(), wait_until="load")
+    typeset(page)
+    assert page.locator("mjx-container").count() > 100
+    page.goto(f"{(unpacked / 'search.html').as_uri()}?q=Wasserstein", wait_until="load")
+    page.wait_for_function("document.querySelectorAll('#search-results li').length > 5")
+    page.wait_for_function("/finished/.test(document.querySelector('.search-summary').innerText)")
+    found = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)")
+    assert all(Path(unquote(urlsplit(address).path)).is_file() for address in found), found
+    assert (log.console, log.failed, log.outside) == ([], [], [])
+    page.close()
+
+
+# --- the PDF -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def printed(
+    quick_site: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> PdfReader:
+    target = tmp_path_factory.mktemp("printed") / "book.pdf"
+    pdf.write(browser, quick_site, target, "quick", BOOK, solutions=True)
+    return PdfReader(target)
+
+
+@pytest.fixture(scope="module")
+def sheets(printed: PdfReader) -> list[str]:
+    """What can be searched for on each page, its lines joined."""
+    found = (page.extract_text() for page in printed.pages)
+    return [" ".join(text.replace("-\n", "").split()) for text in found]
+
+
+@pytest.fixture(scope="module")
+def text(sheets: list[str]) -> str:
+    return " ".join(sheets)
+
+
+def outline(printed: PdfReader) -> Iterator[tuple[str, int]]:
+    """Yield each entry's title and page."""
+    rest = list(printed.outline)
+    while rest:
+        entry = rest.pop(0)
+        if isinstance(entry, list):
+            rest = entry + rest
+        else:
+            page = printed.get_destination_page_number(entry)
+            assert page is not None
+            yield str(entry.title), page
+
+
+def links(printed: PdfReader) -> Iterator[Any]:
+    for page in printed.pages:
+        for note in page.get("/Annots", ()):
+            yield note.get_object()
+
+
+def test_the_outline_leads_to_parts_pages_and_sections(
+    printed: PdfReader, sheets: list[str]
+) -> None:
+    entries = dict(outline(printed))
+    assert list(entries)[:3] == ["Contents", "Notation and assumptions", "The model"]
+    assert {"Foundations", "1. Walks on a manifold", "1.7. Exercises"} <= set(entries)
+    for title, number in entries.items():
+        assert title in sheets[number], title
+
+
+def test_the_contents_give_the_right_page(printed: PdfReader, sheets: list[str]) -> None:
+    for title, number in [*outline(printed)][1:]:
+        assert f"{title} {number + 1}" in sheets[1]
+
+
+def test_every_link_inside_leads_to_a_place_and_none_to_the_machine(printed: PdfReader) -> None:
+    places = set(printed.named_destinations)
+    inside = [note for note in links(printed) if "/Dest" in note]
+    assert len(inside) > 20
+    assert {str(note["/Dest"]) for note in inside} <= places
+    addresses = [str(note["/A"]["/URI"]) for note in links(printed) if "/A" in note]
+    assert all(address.startswith("https://") for address in addresses), addresses
+    data = b"".join(page.get_contents().get_data() for page in printed.pages)  # type: ignore[union-attr]
+    assert b"file:" not in data
+
+
+def test_what_is_printed_can_be_searched_for(text: str) -> None:
+    for said in (
+        "Proposition 1.1 (The Laplacian is a mean over geodesics)",  # a statement
+        "are independent and standard normal",  # prose
+        "0.463648",  # a number from the run
+        "GeodesicWalk",  # code
+        "Fig. 1.1",
+        "has the law of",  # a proof, folded on the site
+        *(QUESTION, ANSWER, SOLUTION, HINT.split(" exp")[0]),
+        "quick edition",
+    ):
+        assert said in text, said
+
+
+def test_paper_has_no_buttons(text: str) -> None:
+    for said in ("Show code cell source", "Link to this", "Skip to main", "On this page #"):
+        assert said not in text
+
+
+def test_title_and_author_are_told(printed: PdfReader) -> None:
+    assert printed.metadata is not None
+    assert (printed.metadata.title, printed.metadata.author) == (
+        "Coupled Flows",
+        "The Coupled Flows authors",
+    )
+    assert printed.root_object["/Lang"] == "en"
+    assert printed.root_object["/PageMode"] == "/UseOutlines"
+
+
+def test_without_solutions_nothing_of_them_is_there(quick_site: Path) -> None:
+    def document(solutions: bool) -> str:
+        return one_page.assemble(quick_site, BOOK, front="", title="T", solutions=solutions)
+
+    whole, without = document(True), document(False)
+    for said in (ANSWER, SOLUTION, "Solution to"):
+        assert said in whole
+        assert said not in without
+    for said in (QUESTION, "Exercise 1.1", "the acceleration of"):  # the hints stay
+        assert said in without
+
+
+def test_every_page_of_the_contents_is_printed() -> None:
+    from tools.pages import pages
+
+    assert [name for part in one_page.parts(ROOT) for name in part.pages] == [
+        page.name for page in pages(ROOT)
+    ]
+
+
+def test_without_a_browser_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(browser_of_tools, "NAMES", ("no-such-browser",))
+    assert pdf.main(["--quick"]) == 1
+    assert "NO BROWSER: none of no-such-browser is on the path" in capsys.readouterr().err
