@@ -17,10 +17,12 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from bs4 import BeautifulSoup, Tag
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-# What paper has no use for: anchors of headings, scripts, the page's list of what follows, and code
-# that the site keeps folded.
-NOT_PRINTED = "a.headerlink, script, noscript, .toctree-wrapper, .sd-summary-state-marker"
+# What paper has no use for: anchors of headings, lists of what follows, sliders.
+NOT_PRINTED = (
+    "a.headerlink, script, noscript, .toctree-wrapper, .sd-summary-state-marker, .explorer-controls"
+)
 FOLDED_CODE = "details.hide"
+SOLVED = ".solution, #check-yourself details > :not(summary)"
 # Names and signs of code, in ink: half the elements of the PDF, if they were marked as on the site.
 PLAIN_CODE = ", ".join(f".highlight span.{kind}" for kind in ("n", "nn", "p", "w", "o"))
 NAMING = ("id", "for", "aria-labelledby", "aria-describedby")
@@ -108,15 +110,15 @@ def _article(path: Path) -> Tag:
 
 
 def _unfold(article: Tag, solutions: bool) -> None:
-    for tag in article.select(NOT_PRINTED):
-        tag.decompose()
-    for tag in article.select(FOLDED_CODE):
-        tag.decompose()
+    for tag in article.select(f"{NOT_PRINTED}, {FOLDED_CODE}"):
+        if not tag.decomposed:  # with what it stands in
+            tag.decompose()
     for tag in article.select(PLAIN_CODE):
         tag.unwrap()
     if not solutions:
-        for tag in article.select(".solution, #check-yourself details > :not(summary)"):
-            tag.decompose()
+        for tag in article.select(SOLVED):
+            if not tag.decomposed:
+                tag.decompose()
     for tag in article.find_all("details"):
         tag.name, tag.attrs = "div", {"class": "unfolded"}
     for tag in article.find_all("summary"):
@@ -128,7 +130,7 @@ def _unfold(article: Tag, solutions: bool) -> None:
 def _own_ids(article: Tag, key: str) -> None:
     for tag in article.find_all(True):
         # The ids inside a figure are made of its content, and its own links lead to them.
-        if tag.name == "svg" or tag.find_parent("svg") is None:
+        if tag.name != "svg" and tag.find_parent("svg") is None:
             for name in set(NAMING) & set(tag.attrs):
                 tag[name] = " ".join(f"{key}--{word}" for word in str(tag[name]).split())
     # Chromium knows no place for an anchor without content.
