@@ -63,6 +63,8 @@ def settings() -> dict[str, Any]:
     return {
         "html_baseurl": f"https://{host}{prefix}",
         "ogp_site_url": f"https://{host}{prefix}",
+        "ogp_image": "_static/opening.png",
+        "ogp_image_alt": "A random walk on a globe; beside it the distance of its law to the limit",
         "notfound_urls_prefix": prefix,
         "coupled_flows_launch": {
             service: SERVICES[service].format(repository=path, branch=BRANCH, page="{page}")

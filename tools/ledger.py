@@ -26,6 +26,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from coupled_flows.display.ledger import bracketed, number
+from tools import verdicts
 
 COLUMNS = {"Claim": 6, "What the book shows": 46, "Measured": 18, "Expected": 10, "Verdict": 20}
 LINE = re.compile(r"(?P<key>\w+):\s+(?P<words>.+?)\s+\|\s+(?P<where>.+)")
@@ -101,6 +102,7 @@ class LedgerDirective(SphinxDirective):
             [_verdict(self._inline(str(claim["verdict"])))],
         )
         row["classes"].append("ledger-claim")
+        row["ids"].append(verdicts.row(claim["key"]))
         return row
 
     def _inline(self, text: str) -> list[nodes.Node]:

@@ -7,7 +7,6 @@ edited), nor that its footer did (a commit was made), nor its run time; `tools.b
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
+from tools import tags
 from tools.buttons import offer_notebook, offer_services
 from tools.ledger import Assumption, LedgerDirective, link_assumptions
 from tools.run_time import UNKNOWN, RunTime, RunTimeRole
+from tools.verdicts import VerdictsRole
 
 CLAIMS, FOOTERS, OUTPUTS = "claims.json", "footers.json", "outputs.json"
 RUN_TIMES = "run_times.json"
@@ -113,27 +114,6 @@ def list_works(
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
-def tidy_tags(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Mend the tags that describe a page to others.
-
-    The description is the one its author wrote, not the page's first words with their TeX. And a
-    page has an address of its own only where the site has a public one.
-    """
-    tags = context.get("metatags", "")
-    written = re.search(r'<meta content="([^"]*)" [^>]*name="description"[^>]*>', tags)
-    if written:
-        tags = re.sub(
-            r'(<meta property="og:description" content=")[^"]*',
-            lambda found: found[1] + written[1],
-            tags,
-        )
-    if not app.config.ogp_site_url:
-        tags = re.sub(r'<meta property="og:url"[^>]*>\n?', "", tags)
-    context["metatags"] = tags
-
-
 def search_from_disk(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -149,6 +129,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_config_value("coupled_flows_launch", {}, "html", types=(dict,))
     app.add_directive("ledger", LedgerDirective)
     app.add_role("run-time", RunTimeRole())
+    app.add_role("verdicts", VerdictsRole())
     app.add_node(Assumption)
     app.add_node(RunTime)
     app.connect("env-get-outdated", outdated)
@@ -162,5 +143,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("html-page-context", add_services, priority=502)
     app.connect("html-page-context", list_works)
     app.connect("html-page-context", search_from_disk)
-    app.connect("html-page-context", tidy_tags, priority=900)  # after they were written
+    tags.connect(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}
