@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -25,6 +27,7 @@ BOOK = pages(ROOT)
 NAMES = [page.name for page in BOOK]
 
 WEIGHT_LIMIT = 500_000  # bytes, gzipped: a page's own HTML and pictures
+SHORTEST, LONGEST = 50, 160  # characters of a description that search engines do not cut
 PHONE, DESK = 390, 1280  # CSS pixels
 
 # What the theme itself says or does, by name; anything else fails.
@@ -84,6 +87,8 @@ def test_nothing_is_loaded_from_another_host(quick_site: Path) -> None:
             if re.search(r"url\(\s*['\"]?(https?:)?//", str(tag.get("style") or "")):
                 found.append((path.name, tag.name, str(tag["style"])))
         for script in read(path).find_all("script", src=False):
+            if script.get("type") == "application/ld+json":  # names, and loads nothing
+                continue
             found += [
                 (path.name, "script", host) for host in re.findall(r"https?://\S+", script.text)
             ]
@@ -145,14 +150,88 @@ def _has_anchor(path: Path, fragment: str) -> bool:
 def test_page_has_a_title_and_a_description_in_words(quick_site: Path, name: str) -> None:
     soup = read(quick_site / f"{name}.html")
     assert soup.title is not None
-    assert len(soup.title.get_text().strip()) > len("Coupled Flows") - 1
+    heading = article(quick_site, name).find("h1")
+    assert isinstance(heading, Tag)
+    title = soup.title.get_text().strip()
+    if name == NAMES[0]:
+        assert title.startswith("Coupled Flows: a companion to ")
+    else:
+        assert title == f"{heading.get_text().rstrip('#')} \N{EM DASH} Coupled Flows"
+    said = set()
     for tag in ('meta[name="description"]', 'meta[property="og:description"]'):
         found = soup.select(tag)
         assert len(found) == 1, f"{name} needs one {tag}: html_meta in its header"
         text = str(found[0]["content"])
-        assert len(text) >= 40, text
+        assert SHORTEST <= len(text) <= LONGEST, (len(text), text)
         assert not re.search(r"[\\${}]", text), text  # TeX is no description
-    assert soup.find("meta", attrs={"property": "og:url"}) is None
+        said.add(text)
+    assert len(said) == 1
+
+
+def test_no_two_pages_have_one_title_or_one_description(quick_site: Path) -> None:
+    heads = [read(quick_site / f"{name}.html") for name in NAMES]
+    for tag in ("title", 'meta[name="description"]'):
+        assert len({str(head.select_one(tag)) for head in heads}) == len(NAMES)
+
+
+def test_no_page_has_an_address_that_nobody_can_reach(quick_site: Path) -> None:
+    for name in NAMES:
+        soup = read(quick_site / f"{name}.html")
+        assert soup.select('[rel="canonical"], [property="og:url"], [property="og:image"]') == []
+    assert not any((quick_site / name).exists() for name in ("sitemap.xml", "robots.txt"))
+
+
+def test_every_page_says_its_language_and_search_engines_skip_what_is_no_page(
+    quick_site: Path,
+) -> None:
+    no_pages = set()
+    for path in quick_site.rglob("*.html"):
+        soup = read(path)
+        assert soup.html is not None
+        assert soup.html["lang"] == "en", path.name
+        if soup.select('meta[name="robots"][content="noindex"]'):
+            no_pages.add(path.name)
+    assert no_pages == {"404.html", "genindex.html", "prf-prf.html", "search.html"}
+
+
+def test_the_first_page_says_what_the_book_is_in_the_words_of_search_engines(
+    quick_site: Path,
+) -> None:
+    found = read(quick_site / f"{NAMES[0]}.html").select('script[type="application/ld+json"]')
+    assert len(found) == 1
+    book = json.loads(found[0].text)
+    assert book["@type"] == ["Book", "LearningResource"]
+    assert book["isBasedOn"]["url"] == "https://arxiv.org/abs/2604.16801"
+    assert "url" not in book
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_level_of_headings_is_left_out(quick_site: Path, name: str) -> None:
+    levels = [
+        int(heading.name[1])
+        for heading in article(quick_site, name).find_all(re.compile("^h[1-6]$"))
+    ]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_missing_page_leads_home(quick_site: Path) -> None:
+    page = read(quick_site / "404.html")
+    assert page.select(f'a[href="/{NAMES[0]}.html"]')
+
+
+def test_the_first_page_counts_the_verdicts_of_the_ledger(
+    quick_site: Path, claims: dict[str, dict[str, Any]]
+) -> None:
+    cards = article(quick_site, NAMES[0]).select(".results .sd-card-footer")
+    assert len(cards) == 3
+    for number, card in enumerate(cards, 1):
+        own = [claim["verdict"] for key, claim in claims.items() if key.startswith(f"C{number}")]
+        said = [int(count) for count in re.findall(r"\d+", card.get_text())]
+        assert said[0] == sum(said[1:]) == len(own)
+        granted = re.search(r"(\d+) holds? if", card.get_text())
+        assert (int(granted[1]) if granted else 0) == own.count("holds if")
 
 
 @pytest.mark.parametrize("page", BOOK, ids=NAMES)
