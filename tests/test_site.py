@@ -185,7 +185,7 @@ def test_every_page_says_its_language_and_search_engines_skip_what_is_no_page(
     quick_site: Path,
 ) -> None:
     no_pages = set()
-    for path in quick_site.rglob("*.html"):
+    for path in [*quick_site.glob("*.html"), *quick_site.glob("book/*.html")]:
         soup = read(path)
         assert soup.html is not None
         assert soup.html["lang"] == "en", path.name
@@ -400,6 +400,30 @@ def test_pages_that_sphinx_adds_ask_no_other_host(
     page.wait_for_function("document.querySelectorAll('#search-results li p.context').length > 5")
     assert (log.console, log.failed, log.outside) == ([], [], [])
     page.close()
+
+
+def test_the_keyboard_skips_to_the_text_and_sees_where_it_is(served: str, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": DESK, "height": 800})
+    page.goto(f"{served}/{NAMES[0]}.html", wait_until="load")
+    page.keyboard.press("Tab")
+    skip = page.locator(".skip-link a")
+    assert skip.evaluate("e => e === document.activeElement")
+    assert skip.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+    page.close()
+
+
+def test_the_first_slider_is_on_the_first_screen(served: str, browser: Browser) -> None:
+    for width, height in ((DESK, 800), (PHONE, 844)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(f"{served}/{NAMES[0]}.html", wait_until="load")
+        box = page.locator("flow-explorer input[type=range]").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height
+        page.close()
 
 
 def test_page_works_when_opened_from_disk(quick_site: Path, browser: Browser) -> None:

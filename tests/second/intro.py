@@ -30,7 +30,11 @@ def opening() -> Fit:
 
 
 GLUED: dict[str, Check] = {"opening": (opening, PRINTED + SAME)}
-TYPED = {"Python 3.11 or newer": "a version", "CC BY 4.0": "a version"}
+TYPED = {
+    "Python 3.11 or newer": "a version",
+    "CC BY 4.0": "a version",
+    "abs/2604.16801": "an address",
+}
 SAID = re.compile(r"Steps of 1/(\d+): .* is (\S+) radians .* it is (\S+) times as far\.")
 
 
