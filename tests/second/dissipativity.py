@@ -18,6 +18,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ive
 
 from tests.second.checks import Check, agree, between
+from tests.second.explored import spoken
 from tests.second.fits import Array
 from tests.second.shown import table
 from tools.execution import Executed
@@ -460,6 +461,22 @@ def test_the_table_of_limits_is_right(executed: dict[str, Executed]) -> None:
         for end, angle, value in zip(ends, cells[::2], cells[1::2], strict=True):
             assert angle == f"{end / DEGREE:.1f}"
             assert abs(float(value) - least(end, kappa)[0]) <= 5e-6 + off_rest()
+
+
+def test_the_explorer_of_the_ridge_is_right(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "One limit or two")
+    assert list(said) == [("0.2",), ("0.5",), ("1",), ("2",)]
+    assert said.pop(("0.2",)) == [0]
+    for (shown,), (first, second, higher, at, another) in said.items():
+        kappa = float(shown)
+        assert (first, second) == (0, 90)
+        found = minimize_scalar(
+            lambda phi, kappa=kappa: -least(phi, kappa)[0], (0.9, 1.1), options={"xtol": 1e-6}
+        )
+        low, high = (least(end, kappa)[0] for end in (0.0, math.pi / 2))
+        assert abs(higher - (high - low)) <= 5.001e-5
+        assert abs(at - found.x / DEGREE) <= 0.0501
+        assert abs(another - (-found.fun - high)) <= 5.001e-5
 
 
 def test_no_start_of_the_grid_is_undecided_and_both_law_and_row_decide() -> None:

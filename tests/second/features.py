@@ -23,6 +23,7 @@ from scipy.optimize import brentq, linprog
 from scipy.special import erfc, ndtr
 
 from tests.second.checks import Check
+from tests.second.explored import spoken
 from tests.second.fits import Array
 from tests.second.shown import numbers, table
 from tools.execution import Executed
@@ -683,6 +684,14 @@ def test_the_table_of_wells_is_right(executed: dict[str, Executed]) -> None:
         for place, right in ((0, math.cos(at.angle) ** 2), (2, missed(float(c2), float(k)))):
             for cell in cells[place : place + 2]:
                 assert abs(float(cell) - right) <= 5.001e-7
+
+
+def test_the_explorer_of_two_wells_is_right(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "Strength, and variance across")
+    assert list(said) == [("2", "2.5"), ("2", "5"), ("4", "2.5"), ("4", "5")]
+    for (c2, k), (angle, error) in said.items():
+        assert abs(angle - math.degrees(learnt(float(c2), float(k)).angle)) <= 0.0501
+        assert abs(error - missed(float(c2), float(k))) <= 5.001e-5
 
 
 def test_the_table_of_views_is_right(executed: dict[str, Executed]) -> None:

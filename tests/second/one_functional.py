@@ -22,6 +22,7 @@ from scipy.optimize import brentq, root
 from scipy.special import ive
 
 from tests.second.checks import Check, computed
+from tests.second.explored import spoken
 from tests.second.fits import PRINTED, Array, Fit, fit
 from tests.second.shown import numbers, table
 from tools.execution import Executed
@@ -781,6 +782,22 @@ def test_where_the_lagged_step_turns() -> None:
     assert max(change(float(tau), True) for tau in finer) == change(float(finer[0]), True)
     # and on its cells
     assert abs(change(0.1, False, 512) - 0.145) < 1e-3
+
+
+def test_the_explorer_of_rows_is_right(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "What the rows become")
+    times = [0, 2, 6, 20]
+    assert list(said) == [(name, f"{time}") for name in KINDS.values() for time in times]
+    for kind, name in KINDS.items():
+        cells, p, W = of_case("circle", kind, 32)
+        for step in range(41):
+            if step / 2 in times:
+                F, ratio = said[name, f"{step // 2}"]
+                size = np.linalg.svd(W, compute_uv=False)
+                # 40 steps whose T is right to 1e-10
+                assert abs(F - cells.free_energy(p, W)) <= 5.001e-4
+                assert abs(ratio - size[1] / size[0]) <= 5.001e-4
+            p, W = cells.both(p, W, 0.5)
 
 
 def test_the_table_of_particles_is_right(executed: dict[str, Executed]) -> None:

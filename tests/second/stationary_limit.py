@@ -19,6 +19,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import dawsn, iv
 
 from tests.second.checks import Check, between
+from tests.second.explored import spoken
 from tests.second.fits import Array
 from tests.second.shown import table
 from tools.execution import Executed
@@ -688,6 +689,31 @@ def test_the_table_of_the_wells_is_right(executed: dict[str, Executed]) -> None:
         assert float(kappa) * float(beta) == 2
         for n, shown in zip((2, 3), largest, strict=True):
             assert abs(float(shown) - top(2.0, n, c=float(beta))) <= 5.001e-5
+
+
+def test_the_explorer_of_closures_is_right(executed: dict[str, Executed]) -> None:
+    b = np.linspace(0.01, 40, 4000)
+    orders = np.array([order(at) for at in b])
+    said = spoken(executed[PAGE], "Where pull and order agree")
+    assert list(said) == [("6",), ("7",), ("8",)]
+    for (shown,), (own, *theirs) in said.items():
+        x = float(shown)
+        assert abs(own - order(strength(x, 3))) <= 5.001e-4
+        off = x * orders - b
+        right = [0.0] + [
+            order(brentq(lambda at, x=x: x * order(at) - at, b[i], b[i + 1], xtol=1e-13))
+            for i in np.flatnonzero(off[:-1] * off[1:] < 0)
+        ]
+        np.testing.assert_allclose(theirs, right, rtol=0, atol=5.001e-4)
+
+
+def test_the_explorer_of_two_wells_is_right(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "Two wells: temperature and coupling")
+    assert list(said) == [("1", "1"), ("1", "2"), ("2", "1"), ("2", "2")]
+    for (beta, kappa), (coupled, flat) in said.items():
+        x = float(beta) * float(kappa)
+        assert abs(coupled - top(x, 2, c=float(beta))) <= 5.001e-5
+        assert abs(flat - top(x, 2)) <= 5.001e-5
 
 
 def test_the_table_of_the_particles_is_right(executed: dict[str, Executed]) -> None:
