@@ -19,6 +19,7 @@ from scipy.optimize import brentq
 from scipy.special import dawsn, erf, stdtrit
 
 from tests.second.checks import Check, between
+from tests.second.explored import spoken
 from tests.second.fits import PRINTED, Array, Fit, fit
 from tests.second.shown import numbers, table
 from tools.execution import Executed
@@ -684,6 +685,19 @@ def test_the_table_of_walkers_is_right(executed: dict[str, Executed]) -> None:
         for seen, right in zip((value, error), walking()[name], strict=True):
             digit = 10.0 ** math.floor(math.log10(walking()[name][1])) / 2
             assert abs(seen - right) <= digit + FIRST_ORDER * right
+
+
+def test_the_explorer_of_rounds_is_right(executed: dict[str, Executed]) -> None:
+    networks = {"ring": ring(12), "grid": grid(3, 4), "complete": complete(12)}
+    said = spoken(executed[PAGE], "Who knew it?")
+    assert list(said) == [(name, r) for name in networks for r in ("0", "1", "5")]
+    for (name, rounds), (now, first, gap) in said.items():
+        P = metropolis(networks[name])
+        row = np.linalg.matrix_power(P, int(rounds))[0]
+        assert abs(now - math.sqrt(row @ row / 12 - 1 / 144)) <= 5.001e-5
+        assert abs(first - math.sqrt(11) / 12) <= 5.001e-5
+        others = np.abs(np.linalg.eigvals(P - 1 / 12))
+        assert abs(gap - (1 - others.max())) <= 5.001e-5
 
 
 def test_the_table_of_numbers_sent_is_right(executed: dict[str, Executed]) -> None:

@@ -30,4 +30,6 @@ def sentences(run: Executed, title: str) -> dict[tuple[str, ...], str]:
 def spoken(run: Executed, title: str) -> dict[tuple[str, ...], list[float]]:
     """Return the numbers in the sentence of each frame."""
     every = sentences(run, title)
-    return {state: [float(number) for number in SAID.findall(said)] for state, said in every.items()}
+    return {
+        state: [float(number) for number in SAID.findall(said)] for state, said in every.items()
+    }
