@@ -24,7 +24,7 @@ from scipy.special import ive
 from tests.second.checks import Check, between
 from tests.second.circle import TURN, Complex, from_weight, quantiles
 from tests.second.fits import PRINTED, Array, Fit, fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, prints, spoken, table
 from tools.execution import Executed
 
 PAGE = "book/from_data"
@@ -1097,3 +1097,18 @@ def test_the_rate_moves_as_its_first_order_says() -> None:
         expected = law(0.5) @ (stretch() * np.cos(k * X))
         # differences: size^2; eigenvalues right to twenty times 80^2 u, over size
         assert abs((rates[0] - rates[1]) / (2 * size) - expected) <= 1e-6
+
+
+# -- how wide --------------------------------------------------------------------------------------
+
+
+def test_the_walk_with_another_bandwidth_is_off_as_is_said(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "Bias and noise")
+    assert list(said) == list(product(("1", "4", "16", "64", "256"), ("64", "256")))
+    first_points = again_on_circle(20261101)(1024)
+    for (k, n), (*state, generator_off, resolvent_off) in said.items():
+        assert state == ["1", k, n]
+        x = first_points[: int(n)]
+        walk = Walk(plane(x), 1 / int(k), cutoff=6.0)
+        found = [100 * math.sqrt(s) for s in off(walk, known_at(0.5, x), sizes_of(0.5))]
+        assert prints([generator_off, resolvent_off], found, ".3g", SEED)

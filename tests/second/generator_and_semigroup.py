@@ -24,7 +24,7 @@ from tests.second.circle import (
     from_point,
 )
 from tests.second.fits import PRINTED, Array, Fit, fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, prints, spoken, table
 from tools.execution import Executed
 
 PAGE = "book/generator_and_semigroup"
@@ -234,3 +234,42 @@ def test_two_ways_to_a_gap_agree() -> None:
         matrix += entry * (np.eye(41, k=apart) + np.eye(41, k=-apart))
     # 41 u of the largest eigenvalue, 400, over twice the gap 0.041: 2e-11
     assert np.linalg.eigvalsh(matrix)[1] / 2 == pytest.approx(gap_behind(2.0), rel=3e-11)
+
+
+# -- between two wells -----------------------------------------------------------------------------
+
+# Three sums of 129 terms in L2(pi), where the ratio has a norm below 9, and its values are right to
+# the rounding of densities over pi's least, 2.6e-4 for beta = 4; relative, the least is e^(-64 gap)
+# times 0.1. A gap is right to GAP, times 64.
+WELLS = 3 * 129 * 9 * U / math.sqrt(2.6e-4)
+
+
+@cache
+def between_wells(beta: float) -> tuple[Array, Array]:
+    """Rates but for 0, and coefficients of rho/sqrt(pi), U = cos 2x, from exp(6 cos(x - 1)).
+
+    sqrt(pi) times a ratio to pi evolves by -d^2/beta + beta U'^2/4 - U''/2, here on Fourier modes.
+    """
+    k, angle = np.arange(-60, 61), TURN * np.arange(256) / 256
+    matrix = np.diag(k**2 / beta + beta / 2)
+    for apart, entry in ((2, 1.0), (4, -beta / 4)):
+        matrix += entry * (np.eye(121, k=apart) + np.eye(121, k=-apart))
+    rates, frame = np.linalg.eigh(matrix)
+    pi = np.exp(-beta * np.cos(2 * angle)) / np.exp(-beta * np.cos(2 * angle)).sum()
+    bump = np.exp(6 * np.cos(angle - 1)) / np.exp(6 * np.cos(angle - 1)).sum()
+    waves = np.exp(-1j * np.outer(k, angle)) @ (bump / np.sqrt(pi)) / 16
+    return rates[1:], np.abs(frame.T @ waves)[1:]
+
+
+def test_the_law_between_wells_is_as_far_as_is_said(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "A law between two wells")
+    assert len(said) == 10
+    for (beta, time), (*state, distance, bound) in said.items():
+        assert state == [beta, time]
+        rates, parts = between_wells(float(beta))
+        t = float(time)
+        now = float(np.linalg.norm(np.exp(-rates * t) * parts))
+        most = float(np.linalg.norm(parts)) * math.exp(-rates[0] * t)
+        assert now <= most
+        for text, value in ((distance, now), (bound, most)):
+            assert prints([text], [value], ".3g", (WELLS + GAP * t) / value)

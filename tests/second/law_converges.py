@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.polynomial import legendre
 from scipy.linalg import expm, sqrtm
-from scipy.special import gammaln, iv
+from scipy.special import gammaln, iv, jv
 
 from tests.second.checks import Check
 from tests.second.circle import (
@@ -26,7 +26,7 @@ from tests.second.circle import (
     pushed,
 )
 from tests.second.fits import PRINTED, SAME, Array, Fit, fit, last_halvings
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, prints, spoken, table
 from tests.second.sphere import (
     DEGREE,
     from_height,
@@ -452,3 +452,35 @@ def test_the_table_of_stationary_laws_is_right(executed: dict[str, Executed]) ->
         noise = "signs" if name == "bounded (signs)" else "gauss"
         for shown, expected in zip(rows[name], stationary_errors(noise), strict=True):
             assert shown == f"{expected:.1e}"
+
+
+# -- two wells, U = a cos 2x, from the point 1 -----------------------------------------------------
+
+
+@cache
+def in_wells(depth: float, n: int) -> float:
+    """W2 at time 1 of the walk with n steps to the diffusion, a = depth/2.
+
+    exp(-ikh 2a sin 2x) = sum_m J_m(2akh) exp(-2imx), and
+    d c_k/dt = -k^2 c_k - a k (c_(k-2) - c_(k+2)).
+    """
+    apart = WAVES[None, :] - WAVES[:, None]
+    moved = np.where(apart % 2, 0.0, jv(apart // 2, depth / n * WAVES[:, None]))
+    step = np.exp(-(WAVES**2) / n)[:, None] * moved
+    pull = depth / 2 * WAVES
+    rate = -np.diag(WAVES**2) - np.diag(pull[2:], -2) + np.diag(pull[:-2], 2)
+    c = from_point(1.0)
+    for _ in range(n):
+        c = step @ c
+    return circle_distance(c, expm(rate) @ from_point(1.0))
+
+
+def test_the_walk_in_wells_is_as_far_as_is_said(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "The step and the wells")
+    assert list(said) == [(n, depth) for n in ("2", "4", "8", "16") for depth in ("1", "4")]
+    for (steps, depth), (*state, factor, apart, over) in said.items():
+        assert state == ["1", steps, depth]
+        n, d = int(steps), float(depth)
+        assert float(factor) == 1 - 2 * d / n
+        now, finer = in_wells(d, n), in_wells(d, 2 * n)
+        assert prints([apart, over], [now, now / finer], ".3g", 2e-8)

@@ -22,7 +22,7 @@ from scipy.spatial.distance import cdist
 
 from tests.second.checks import Check, between
 from tests.second.fits import PRINTED, Array, Fit, fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, prints, spoken, table
 from tests.second.sphere import sphere_rate
 from tools.execution import Executed
 
@@ -915,3 +915,25 @@ def test_midpoints_of_the_first_refinement_have_their_own_logarithm() -> None:
     last = np.abs(rises()[-1] - rises()[-2])
     assert np.abs(rises()[-1] - predicted).max() <= last.max()
     assert np.abs(predicted[12:]).max() >= 0.15 * np.abs(predicted[:12]).max()
+
+
+# -- from f to its mean ----------------------------------------------------------------------------
+
+
+def test_the_resolvent_is_as_far_from_phi_as_is_said(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "From f to its mean")
+    assert list(said) == [("0.015625",), ("0.125",), ("1",), ("8",), ("64",)]
+    one = galerkin(16)
+    values, exact = f(one.nodes) - 1, phi(one.nodes)
+    for (lam,), (state, *shares) in said.items():
+        assert state == lam
+        at = float(lam)
+        u = one.through(values, lambda rate, at=at: 1 / (at + rate))  # type: ignore[misc]
+        found = [
+            at * one.size(u) / one.size(values),
+            one.size(u - exact) / one.size(exact),
+            at / (at + gap()),
+        ]
+        assert found[1] <= found[2]
+        # the least share is 0.0045
+        assert prints(shares, [100 * share for share in found], ".3g", ROUNDING / 0.0045)

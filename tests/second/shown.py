@@ -1,9 +1,12 @@
-"""What an executed page shows: its outputs, the numbers in a text, the cells of a table."""
+"""What an executed page shows: outputs, numbers in a text, tables, the words of an explorer."""
 
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from bs4 import BeautifulSoup
@@ -43,3 +46,29 @@ def table(run: Executed, caption: str, named: int = 1) -> dict[tuple[str, ...], 
     rows = BeautifulSoup(shown[0], "html.parser").select("tbody tr")
     listed = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
     return {tuple(row[:named]): row[named:] for row in listed}
+
+
+def spoken(run: Executed, title: str) -> dict[tuple[str, ...], list[str]]:
+    """Return the numbers in an explorer's sentences, as texts, by what its sliders show."""
+    tables = [
+        json.loads(found)
+        for output in outputs(run)
+        for found in re.findall(
+            r'<flow-explorer>.*<script type="application/json">(.*?)</script>',
+            output.get("data", {}).get("text/html", ""),
+            re.DOTALL,
+        )
+    ]
+    (one,) = [found for found in tables if found["title"] == title]
+    states = list(product(*one["shown"]))
+    return {
+        state: re.findall(NUMBER, words) for state, words in zip(states, one["words"], strict=True)
+    }
+
+
+def prints(texts: list[str], values: Sequence[float], spec: str, tolerance: float) -> bool:
+    """Are these the values in that format, if each may be off by the tolerance, relative?"""
+    return all(
+        text in {format(value * (1 + off), spec) for off in (-tolerance, 0, tolerance)}
+        for text, value in zip(texts, values, strict=True)
+    )

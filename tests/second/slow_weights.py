@@ -21,7 +21,7 @@ from scipy.integrate import solve_ivp
 from tests.second.checks import Check, Number
 from tests.second.circle import TURN
 from tests.second.fits import PRINTED, Array, fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, prints, spoken, table
 from tools.execution import Executed
 
 PAGE = "book/slow_weights"
@@ -1004,3 +1004,44 @@ def test_phi_on_the_sphere_makes_a_martingale() -> None:
     ahead = by.at(begin)[..., 0] - H * (begin @ begin.T - by.mean)
     error = after.std(axis=2) / 200
     assert (np.abs(after.mean(axis=2) - ahead) < 5 * error).all()
+
+
+# -- one path --------------------------------------------------------------------------------------
+
+
+def series(values: Array, t: float) -> Array:
+    """Return periodic functions, given at the angles, at t."""
+    waves = np.fft.rfft(values, axis=-1)[..., :-1] / CELLS
+    turned = np.exp(1j * t * np.arange(CELLS // 2))
+    found: Array = (waves[..., :1] + 2 * waves[..., 1:] * turned[1:]).real.sum(axis=-1)
+    return found
+
+
+def one_path(k: int) -> tuple[float, float]:
+    """Largest |W - averaged| and |W - driven| of the page's walker, eps = 1/k, its draws again."""
+    a, eps = own(), 1 / k
+    child = np.random.SeedSequence(20261124).spawn(1)[0]
+    noise = np.random.Generator(np.random.SFC64(child)).standard_normal((4 * k, 2))[:, 0]
+    t = starts(2)[0]
+    w = d = bar = START
+    off = rest = 0.0
+    for kick in noise:
+        s, before = moments(t), series(a.phi, t)
+        t = t - H * slope(t) + math.sqrt(2 * H) * kick
+        d = d + eps * pull(d, series(a.phi, t) - before + H * s)
+        w = w + eps * H * pull(w, s)
+        bar = bar + eps * H * pull(bar, a.mean)
+        off = max(off, float(np.linalg.norm(w - bar)))
+        rest = max(rest, float(np.linalg.norm(w - d)))
+    return off, rest
+
+
+def test_one_path_is_as_far_off_as_is_said(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "Weights on one path")
+    assert list(said) == [("4",), ("16",), ("64",)]
+    for (shown,), (*state, off, in_roots, rest, in_eps) in said.items():
+        assert state == ["1", shown]
+        k = int(shown)
+        found = one_path(k)
+        values = [found[0], found[0] * math.sqrt(k), found[1], found[1] * k]
+        assert prints([off, in_roots, rest, in_eps], values, ".3g", 1e-6)

@@ -21,9 +21,9 @@ from scipy.special import erfc, iv, lambertw
 from scipy.stats import binom
 
 from tests.second.checks import Check
-from tests.second.circle import TURN
+from tests.second.circle import TURN, circle_distance, from_weight, sample_distances
 from tests.second.fits import PRINTED, Array, Fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, prints, spoken, table
 from tools.execution import Executed
 
 PAGE = "book/wasserstein_and_its_floor"
@@ -474,3 +474,20 @@ def test_no_rotation_is_better_than_the_best(kappa: float) -> None:
         more = 2 * (s / 40 * iv(0, kappa)) ** 2
         assert moved(kappa, s) ** 2 <= least * (1 + 1e-12)
         assert least <= moved(kappa, s) ** 2 + more
+
+
+# -- a turn of two samples -------------------------------------------------------------------------
+
+
+def test_the_turned_samples_are_as_far_apart_as_is_said(executed: dict[str, Executed]) -> None:
+    said = spoken(executed[PAGE], "A shift that drowns")
+    assert len(said) == 9
+    first, second = np.random.default_rng(20260423).vonmises(0.0, 2.0, (1000, 2)).T
+    straight = from_weight(lambda t: np.exp(2 * np.cos(t)))
+    for (s, n), (*state, turned, alone, laws) in said.items():
+        assert state == [n, s]
+        x, y, shift = first[None, : int(n)], second[None, : int(n)], float(s)
+        samples = [float(sample_distances(x % TURN, (y + a) % TURN)[0]) for a in (shift, 0.0)]
+        assert prints([turned, alone], samples, ".3f", ROUGH / min(samples))
+        away = from_weight(lambda t, shift=shift: np.exp(2 * np.cos(t - shift)))  # type: ignore[misc]
+        assert prints([laws], [circle_distance(straight, away)], ".3f", EXACT)
