@@ -276,9 +276,11 @@ def test_page_opens_as_a_notebook_runs_and_is_saved_unchanged(
     page.set_default_timeout(WAIT)
     page.on(
         "request",
-        lambda request: None
-        if request.url.startswith((here, "data:", "blob:"))
-        else outside.append(request.url),
+        lambda request: (
+            None
+            if request.url.startswith((here, "data:", "blob:"))
+            else outside.append(request.url)
+        ),
     )
     page.goto(f"{address}&reset")
     page.locator(".jp-DirListing-item", has_text=SMALL).dblclick()

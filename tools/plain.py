@@ -52,7 +52,9 @@ def labels_of(pages: Iterable[Path]) -> dict[str, str]:
     """Return what references show, by label in lower case, as the built pages have it."""
     found: dict[str, str] = {}
     for path in pages:
-        article = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser").select_one("article")
+        article = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser").select_one(
+            "article"
+        )
         if article is None:
             continue
         for named in article.select("div.proof[id], div.exercise[id], figure[id]"):
@@ -177,7 +179,9 @@ def _value(text: str, said: Said) -> str:
 
 def _work(key: str, said: Said) -> tuple[str, str]:
     entry = said.works.entries[key]
-    names = [" ".join(author.prelast_names + author.last_names) for author in entry.persons["author"]]
+    names = [
+        " ".join(author.prelast_names + author.last_names) for author in entry.persons["author"]
+    ]
     if len(names) > 2:
         return f"{names[0]} et al.", entry.fields["year"]
     return " and ".join(names), entry.fields["year"]
