@@ -28,6 +28,8 @@ SETTINGS = {
         # Saved when the reader says so: a page belongs to the book.
         "autosave": False,
     },
+    # There is one kernel, so nobody need choose it.
+    "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
         "checkForUpdates": False,

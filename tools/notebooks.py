@@ -76,10 +76,15 @@ def write_downloads(root: Path, html: Path, edition: str, run: Mapping[str, Exec
     labels = labels_of(sorted((html / "book").glob("*.html")))
     works = parse_file(root / "book" / "references.bib")
     notebooks = frozenset(Path(page).name for page in run)
+    own = {page: values_of(done.notebook) for page, done in run.items()}
+    others = {
+        f"{Path(page).name}.md::{name}": value
+        for page, values in own.items()
+        for name, value in values.items()
+    }
     for page, done in run.items():
-        said = Said(
-            labels, values_of(done.notebook), works, about(done.seconds, edition), notebooks
-        )
+        values = {**others, **own[page]}
+        said = Said(labels, values, works, about(done.seconds, edition), notebooks)
         _save(taken_away(done.notebook, said), sources / f"{page}.ipynb")
 
 

@@ -20,6 +20,7 @@ OPENING = re.compile(r"(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\} *(?P<title>.*
 OPTION = re.compile(r":(?P<name>[\w-]+): *(?P<value>.*)")
 TARGET = re.compile(r"\([\w-]+\)=\n?", re.MULTILINE)
 ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]*)`")
+MATHEMATICS = re.compile(r"(\$\$.*?\$\$|\$[^$]*\$)", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s:]+)\)")
 
 
@@ -32,7 +33,8 @@ class Said:
     labels : Mapping[str, str]
         What a reference to a label shows, such as Theorem 4.1; labels in lower case.
     values : Mapping[str, str]
-        What the page's code has computed for its prose, by name.
+        What the page's code has computed for its prose, by name, and other pages' code by their
+        file and name, as in page.md::name.
     works : BibliographyData
         The works cited.
     run_time : str
@@ -83,7 +85,13 @@ def plain(source: str, said: Said) -> str:
     """Return the Markdown without anything that only the book's own website shows."""
     text = _blocks(TARGET.sub("", source).splitlines(), said)
     text = ROLE.sub(lambda role: _role(role["name"], role["text"], said), text)
-    text = LINK.sub(lambda link: _link(link["text"], link["target"], said), text)
+    parts = MATHEMATICS.split(text)
+    # Outside mathematics, where [f](x) is no link.
+    for place in range(0, len(parts), 2):
+        parts[place] = LINK.sub(
+            lambda link: _link(link["text"], link["target"], said), parts[place]
+        )
+    text = "".join(parts)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -168,7 +176,9 @@ def _role(name: str, text: str, said: Said) -> str:
 
 
 def _value(text: str, said: Said) -> str:
-    name, _, style = text.partition(":")
+    page, name, style = re.fullmatch(r"(?:(.*)::)?([^:]*):?(.*)", text).groups()  # type: ignore[union-attr]
+    if page is not None:
+        name = f"{Path(page).name}::{name}"
     shown = said.values.get(name, name)
     try:
         value = ast.literal_eval(shown)

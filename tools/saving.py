@@ -68,7 +68,7 @@ def _cells(page: str) -> tuple[str, list[Cell]]:
     if not starts:
         return page, []
     starts[0] += _blank(lines[starts[0] :])
-    found = []
+    found: list[Cell] = []
     for cell, start, end in zip(read.cells, starts, [*starts[1:], len(lines)], strict=True):
         block = lines[start:end]
         if cell.cell_type == "markdown":
