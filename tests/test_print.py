@@ -110,7 +110,7 @@ def text(sheets: list[str]) -> str:
 
 def outline(printed: PdfReader) -> Iterator[tuple[str, int]]:
     """Yield each entry's title and page."""
-    rest = list(printed.outline)
+    rest: list[Any] = [*printed.outline]
     while rest:
         entry = rest.pop(0)
         if isinstance(entry, list):
@@ -178,8 +178,8 @@ def test_title_and_author_are_told(printed: PdfReader) -> None:
         "Coupled Flows",
         "The Coupled Flows authors",
     )
-    assert printed.root_object["/Lang"] == "en"
-    assert printed.root_object["/PageMode"] == "/UseOutlines"
+    assert str(printed.root_object["/Lang"]) == "en"
+    assert str(printed.root_object["/PageMode"]) == "/UseOutlines"
 
 
 def test_without_solutions_nothing_of_them_is_there(quick_site: Path) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import html
 import io
+import logging
+import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -110,14 +112,24 @@ def write(
     names = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
     title, author, made = names["title"], names["author"], provenance.date_of(ROOT)
     front = _front(title, author, edition, provenance.commit_of(ROOT), made, solutions)
-    source = site.parent / "print.html"
-    source.write_text(
-        assemble(site, book, front=front, title=title, solutions=solutions), encoding="utf8"
-    )
+    document = assemble(site, book, front=front, title=title, solutions=solutions)
+    # Beside the site, whose style sheets it names; its own for each process.
+    source = site.parent / f"print-{os.getpid()}.html"
+    try:
+        source.write_text(document, encoding="utf8")
+        printed, headings = _pdf(browser, source.as_uri())
+    finally:
+        source.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _finish(printed, target, headings, title, author, made)
+
+
+def _pdf(browser: Browser, address: str) -> tuple[bytes, list[str]]:
+    """Print a document, the pages in its contents filled in; return its headings too."""
     page = browser.new_page(viewport=SHEET, color_scheme="light")
     page.set_default_timeout(PATIENCE)
     page.emulate_media(media="print")
-    page.goto(source.as_uri(), wait_until="load")
+    page.goto(address, wait_until="load")
     page.evaluate("window.MathJax?.startup.promise")
     headings = page.evaluate(NAME)
     page.evaluate(FIT)
@@ -127,9 +139,7 @@ def write(
     page.evaluate(NUMBER, counted)
     printed = _print(page, outline=True, tagged=True)
     page.close()
-    source.unlink()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _finish(printed, target, headings, title, author, made)
+    return printed, headings
 
 
 def _print(page: Page, **how: bool) -> bytes:
@@ -148,6 +158,7 @@ def _finish(
     pdf: bytes, target: Path, headings: list[str], title: str, author: str, made: datetime | None
 ) -> None:
     """Give the outline the headings' formulas, which Chromium leaves out, and say whose it is."""
+    logging.getLogger("pypdf").setLevel("ERROR")  # Chromium states too few objects; all are read
     writer = PdfWriter(clone_from=io.BytesIO(pdf))
     for entry, heading in zip(_entries(writer.root_object["/Outlines"]), headings, strict=True):
         entry[NameObject("/Title")] = TextStringObject(heading)
