@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SHEET = ViewportSize(width=643, height=972)
 PATIENCE = 900_000  # milliseconds, for a whole book on a busy machine
 
-# Calls each formula by its TeX, for those who listen; returns the headings in plain letters.
+# Calls each formula by its TeX, for those who listen, and keeps it with the sign after it; returns
+# the headings in plain letters.
 NAME = """() => {
   for (const item of window.MathJax?.startup.document.math ?? []) {
     const svg = item.typesetRoot.querySelector('svg');
@@ -44,6 +45,17 @@ NAME = """() => {
   // each would be an element of the PDF
   for (const box of document.querySelectorAll('span.math, code > span.pre'))
     box.replaceWith(...box.childNodes);
+  // no comma begins a line
+  for (const formula of document.querySelectorAll('mjx-container:not([display])')) {
+    const after = formula.nextSibling;
+    const sign = after?.nodeType === 3 && after.data.match(/^[.,;:!?)’”]+/);
+    if (!sign) continue;
+    const kept = document.createElement('span');
+    kept.className = 'kept';
+    formula.replaceWith(kept);
+    after.data = after.data.slice(sign[0].length);
+    kept.append(formula, sign[0]);
+  }
   return [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => {
     const copy = heading.cloneNode(true);
     for (const formula of copy.querySelectorAll('mjx-container')) {
