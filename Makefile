@@ -2,8 +2,10 @@
 #
 #   make book    execute every page, write the website, say where it is
 #   make quick   the same with small sizes
+#   make serve   the book with live cells, on this machine (QUICK=1: the quick edition; PORT=8317)
 #   make lab     open the pages as notebooks, in JupyterLab
 #   make test    lint, types, doctests, tests, a strict quick build and its website
+#   make test-live   of these, only live cells in a browser
 #   make zip     the website as one file to hand out, dist/coupled-flows.zip
 #   make pdf     the book as one PDF, dist/coupled-flows.pdf; with SOLUTIONS=no, without solutions
 #   make bench   what is timed, as tables
@@ -12,7 +14,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: book quick lab test zip pdf bench lock clean
+.PHONY: book quick serve lab test test-live zip pdf bench lock clean
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -25,6 +27,10 @@ book: $(INSTALLED)
 quick: $(INSTALLED)
 	$(RUN) -m tools.build --quick
 
+# Ctrl-C is for the server, which ends its kernels; exec leaves nobody between the two.
+serve: $(INSTALLED)
+	@exec $(RUN) -m tools.serve $(if $(QUICK),--quick) $(if $(PORT),--port $(PORT))
+
 lab: $(INSTALLED)
 	$(RUN) -m tools.lab
 
@@ -33,6 +39,9 @@ test: $(INSTALLED)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m pytest
+
+test-live: $(INSTALLED)
+	$(RUN) -m pytest tests/test_live.py
 
 zip: $(INSTALLED)
 	$(RUN) -m tools.bundle

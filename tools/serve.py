@@ -85,7 +85,7 @@ def serve(root: Path, edition: str, port: int, rest: int, runtime: Path) -> None
     server = Server.instance(config=_settings(root, rest), port=port)
     server.initialize(argv=[], find_extensions=False)
     door = Door(lambda: server.port)
-    server.identity_provider.door = door
+    Reader.door = door  # Jupyter makes the reader itself, and asks it about every request
     server.web_app.add_handlers(".*$", _handlers(root, html, door))
     server.web_app.default_router.rules.insert(0, Rule(Refused(door), Refusal))
     print(f"The book ({edition} edition), with live code. Open this link; it works once:\n")
@@ -97,7 +97,7 @@ def serve(root: Path, edition: str, port: int, rest: int, runtime: Path) -> None
 class Server(ServerApp):
     """A Jupyter server that has kernels, and none of what else such a server offers."""
 
-    default_services = ("api", "kernels", "kernelspecs", "sessions")
+    default_services: Any = ("api", "kernels", "kernelspecs", "sessions")
 
     def init_signal(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -116,10 +116,14 @@ def _handlers(root: Path, html: Path, door: Door) -> list[Any]:
         (r"/live/(require\.js)", Files, {"path": str(assets.require_js(root))}),
         (r"/live/([\w.]+)", Files, {"path": str(own)}),
         # in front of all that Jupyter itself would answer, but for these
-        (r"/(?!api/(?:status|kernelspecs|kernels|sessions)(?:/|$))(.*)", Pages, {
-            "path": str(html),
-            "default_filename": "index.html",
-        }),
+        (
+            r"/(?!api/(?:status|kernelspecs|kernels|sessions)(?:/|$))(.*)",
+            Pages,
+            {
+                "path": str(html),
+                "default_filename": "index.html",
+            },
+        ),
     ]
 
 
