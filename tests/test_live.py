@@ -30,6 +30,9 @@ answer = ipywidgets.Label("cube 27")
 slider.observe(lambda change: setattr(answer, "value", f"cube {change.new**3}"), "value")
 ipywidgets.VBox([slider, answer])"""
 
+CLAIM = """from coupled_flows import Claim
+Claim("C9", "Order one", "Order $h$.", 1.0, 1.0, 0.02, anchor="order")"""
+
 
 def once_more(test: Callable[..., None]) -> Callable[..., None]:
     """Try a test a second time, since a busy machine may be too slow for a browser once.
@@ -132,6 +135,10 @@ def test_cells_change_and_run(served: Served, reader: BrowserContext) -> None:
         change(page, 2, "from IPython.display import Latex\nLatex(r'$\\\\frac{1}{2}$')")
         expect(run(page, 2).locator("mjx-container")).to_have_count(1)
 
+        change(page, 2, CLAIM)
+        claim = run(page, 2).locator(".claim")
+        expect(claim.locator("strong").first).to_have_text("C9")
+        expect(claim.locator("mjx-container")).to_have_count(1)
         assert (log.console, log.failed, log.outside) == ([], [], [])
 
         change(page, 2, "1 / 0")
