@@ -163,7 +163,7 @@ def _try_port(port: int) -> None:
     except (OSError, OverflowError) as error:
         raise CannotServeError(
             f"Port {port} cannot be had ({error}). Is the book being served already? If not, take"
-            f" another: `make serve PORT={PORT + 1}`, or PORT=0 for any that is free."
+            f" any that is free: `make serve PORT=0`."
         ) from error
 
 
