@@ -4,6 +4,7 @@
 #   make quick   the same with small sizes
 #   make serve   the book with live cells, on this machine (QUICK=1: the quick edition; PORT=8317)
 #   make lab     open the pages as notebooks, in JupyterLab
+#   make notebooks  the book, and its notebooks as they are published (needs COUPLED_FLOWS_URL)
 #   make test    lint, types, doctests, tests, a strict quick build and its website
 #   make test-live   of these, only live cells in a browser
 #   make zip     the website as one file to hand out, dist/coupled-flows.zip
@@ -14,7 +15,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: book quick serve lab test test-live zip pdf bench lock clean
+.PHONY: book quick serve lab notebooks test test-live zip pdf bench lock clean
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -33,6 +34,9 @@ serve: $(INSTALLED)
 
 lab: $(INSTALLED)
 	$(RUN) -m tools.lab
+
+notebooks: book
+	$(RUN) -m tools.notebooks _build/notebooks
 
 test: $(INSTALLED)
 	$(RUN) -m ruff check .
