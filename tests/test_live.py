@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import signal
 import threading
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, expect
 
 from tests.test_serve import Served, children, serving
 from tests.test_site import AXE_OF_THE_THEME, BARRIERS, LEVELS, PHONE, Log
 
 ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "quick" / "html"
 TRACES = ROOT / "_build" / "traces"
 WAIT = 40_000  # milliseconds; a busy machine starts a kernel slowly
 SMALL = "book/notation"  # its two cells run in no time
@@ -96,7 +99,7 @@ def live(context: BrowserContext, served: Served, name: str) -> Iterator[tuple[P
 
 
 def status(page: Page) -> Locator:
-    return page.get_by_role("status").filter(visible=True)
+    return page.locator(".live-status")
 
 
 def cell(page: Page, number: int) -> Locator:
@@ -183,6 +186,27 @@ def test_sliders_slide_and_nobody_is_kept_out(served: Served, reader: BrowserCon
             "all => all.filter(b => b.getBoundingClientRect().height < 44).map(b => b.title)"
         )
         assert small == []
+
+
+@once_more
+def test_explorer_draws_between_its_frames(served: Served, reader: BrowserContext) -> None:
+    built = BeautifulSoup((SITE / f"{OTHER}.html").read_text(encoding="utf8"), "html.parser")
+    table = built.select_one("flow-explorer script[type='application/json']")
+    assert table is not None
+    frames = json.loads(table.text)["words"]
+    with live(reader, served, OTHER) as (page, log):
+        all_code = page.locator("article .cell:has(.CodeMirror)").all_inner_texts()
+        number = next(i for i, code in enumerate(all_code, 1) if "explore(" in code)
+        output = run(page, number)
+        said, slider = output.locator(".explorer-words"), output.locator("[role=slider]").last
+        seen = [said.inner_text()]
+        for _ in range(2):  # finer steps than those of the frames
+            slider.press("ArrowLeft")
+            expect(said).not_to_have_text(seen[-1])
+            seen.append(said.inner_text())
+        assert seen[0] in frames
+        assert not set(seen[1:]) & set(frames)
+        assert (log.console, log.failed, log.outside) == ([], [], [])
 
 
 @once_more

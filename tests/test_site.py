@@ -18,7 +18,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 from bs4 import BeautifulSoup, Tag
 from myst_nb.core.read import is_myst_markdown_notebook
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from tools.pages import notebook, pages
 
@@ -353,6 +353,34 @@ def barriers(page: Page, rules: Any) -> list[Any]:
     return [rule for rule in page.evaluate(BARRIERS, rules) if rule[0] not in AXE_OF_THE_THEME]
 
 
+def still(page: Page) -> list[str]:
+    """Name the sliders that an arrow key does not move, with the figure and what is said of it."""
+    faults = []
+    for explorer in page.locator("flow-explorer").all():
+        for slider in explorer.locator("input[type=range]").all():
+
+            def state(explorer: Locator = explorer, slider: Locator = slider) -> list[Any]:
+                drawn = explorer.locator("svg")
+                return [
+                    slider.input_value(),
+                    slider.get_attribute("aria-valuetext"),
+                    explorer.locator(".explorer-words").text_content(),
+                    drawn.get_attribute("aria-label"),
+                    drawn.inner_html(),
+                ]
+
+            before = state()
+            last = slider.get_attribute("max") == before[0]
+            there, back = ("ArrowLeft", "ArrowRight")[:: 1 if last else -1]
+            slider.press(there)
+            if any(now == then for now, then in zip(state(), before, strict=True)):
+                faults.append(str(before[1]))
+            slider.press(back)  # another slider may move nothing from there
+            if state() != before:
+                faults.append(f"{before[1]}, and back")
+    return faults
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name: str) -> None:
     # opened once, since to typeset a page takes seconds; every fault is told
@@ -370,6 +398,7 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     # a script of ours, which is no request of the page
     page.evaluate((ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     faults["barriers, light"] = barriers(page, LEVELS)
+    faults["sliders that move nothing"] = still(page)
     page.add_style_tag(content="* { transition: none !important }")  # colours at once
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'", timeout=5000)
