@@ -1,4 +1,5 @@
-# Every target works on a fresh machine with Python >= 3.11 and needs no other target first.
+# Every target works on a fresh machine with Python >= 3.11 and needs no other target first, but for
+# serve, which shows what book has made.
 #
 #   make book    execute every page, write the website, say where it is
 #   make quick   the same with small sizes
