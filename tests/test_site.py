@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 from bs4 import BeautifulSoup, Tag
 from myst_nb.core.read import is_myst_markdown_notebook
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
+from pypdf import PdfReader
 
 from tools.pages import notebook, pages
 
@@ -342,7 +344,7 @@ def typeset(page: Page) -> None:
     page.evaluate("MathJax.startup.promise")
 
 
-BARRIERS = """rules => axe.run(document, {runOnly: rules})
+BARRIERS = """rules => axe.run(document, {runOnly: rules, resultTypes: ["violations"]})
     .then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))]))"""
 LEVELS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 # what the colours of a page may break
@@ -381,6 +383,39 @@ def still(page: Page) -> list[str]:
     return faults
 
 
+# What no page may have, in the article: [what, how to find it].
+NOT_IN_AN_ARTICLE = {
+    "stops of the keyboard where nothing is to be done": """
+        [...document.querySelectorAll('.bd-article [tabindex="0"]')].filter(e =>
+            !e.matches('.output, pre') && e.scrollWidth <= e.clientWidth)""",
+    "what scrolls and cannot be reached or shows no edge": """
+        [...document.querySelectorAll('.bd-article :is(mjx-container[display], .picture-frame)')]
+            .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
+            .filter(e => !e.matches('.scrolls[tabindex="0"][role][aria-label]'))""",
+    "scroll bars inside a line": """
+        [...document.querySelectorAll('.bd-article mjx-container:not([display])')].filter(e =>
+            getComputedStyle(e).overflowX !== 'visible' &&
+            getComputedStyle(e).scrollbarWidth !== 'none')""",
+    "signs that begin a line after a formula": """
+        [...document.querySelectorAll('.bd-article span.math')].filter(e => {
+            const after = e.nextSibling
+            if (after?.nodeType !== 3 || !/^[.,;:?!)]/.test(after.data)) return false
+            const sign = document.createRange()
+            sign.setStart(after, 0)
+            sign.setEnd(after, 1)
+            return sign.getBoundingClientRect().top >= e.getBoundingClientRect().bottom })""",
+    "folds without a name": """
+        [...document.querySelectorAll('.bd-article :is(summary, .toggle-button)')].filter(e =>
+            !(e.getAttribute('aria-label') ?? e.textContent).trim() ||
+            e.getAttribute('aria-label') === 'Toggle hidden content')""",
+}
+
+
+def found(page: Page) -> dict[str, list[str]]:
+    shown = "(found => found.map(e => e.outerHTML.slice(0, 160)))"
+    return {what: page.evaluate(f"{shown}({how})") for what, how in NOT_IN_AN_ARTICLE.items()}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name: str) -> None:
     # opened once, since to typeset a page takes seconds; every fault is told
@@ -395,6 +430,7 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     )
     wrong = page.locator("mjx-merror, [data-mjx-error]")
     faults["mathematics in error"] = wrong.all_text_contents()
+    faults |= found(page)
     # a script of ours, which is no request of the page
     page.evaluate((ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     faults["barriers, light"] = barriers(page, LEVELS)
@@ -402,11 +438,15 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     page.add_style_tag(content="* { transition: none !important }")  # colours at once
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'", timeout=5000)
+    # half the page, whose colours axe does not judge
+    page.evaluate("document.querySelectorAll('article svg').forEach(e => e.replaceChildren())")
     faults["barriers, dark"] = barriers(page, OF_COLOURS)
     page.set_viewport_size({"width": PHONE, "height": 844})
     page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
     wide = page.evaluate("document.documentElement.scrollWidth")
     faults["wider than a phone"] = [wide] if wide > PHONE else []
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    faults |= {f"{what}, on a phone": those for what, those in found(page).items()}
     page.close()
     faults |= {"console": log.console, "not loaded": log.failed, "from outside": log.outside}
     assert {fault: found for fault, found in faults.items() if found} == {}
@@ -442,6 +482,45 @@ def test_the_keyboard_skips_to_the_text_and_sees_where_it_is(served: str, browse
     assert page.url.endswith("#main-content")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [PHONE, 800, DESK])
+def test_contents_open_and_close(served: str, browser: Browser, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844}, has_touch=width == PHONE)
+    page.goto(f"{served}/{NAMES[0]}.html", wait_until="load")
+    book = page.locator("nav.bd-links").get_by_role("link", name="Notation")
+    button = page.locator("button.primary-toggle:visible")
+    if width == DESK:
+        expect(book).to_be_in_viewport()
+        button.click()
+        expect(book).not_to_be_in_viewport()
+        button.click()
+        expect(book).to_be_in_viewport()
+        page.close()
+        return
+    places = page.locator("#pst-secondary-sidebar-modal a.nav-link").first
+    other = page.locator("button.secondary-toggle:visible")
+    for press, link in ((button, book), (other, places)):
+        expect(link).not_to_be_in_viewport()
+        press.tap() if width == PHONE else press.press("Enter")
+        expect(link).to_be_in_viewport()
+        page.keyboard.press("Escape")
+        expect(link).not_to_be_in_viewport()
+    page.close()
+
+
+def test_one_page_prints_whole(served: str, browser: Browser) -> None:
+    # what is folded on the screen too, under the page's title
+    page = browser.new_page()
+    page.goto(f"{served}/book/law_converges.html", wait_until="load")
+    typeset(page)
+    words = " ".join(part.extract_text() for part in PdfReader(BytesIO(page.pdf())).pages)
+    assert re.search(r"4\.\s+The law converges, uniformly\s+A walker", words)
+    proof = page.locator("article details em").first
+    assert not proof.is_visible()
+    assert (proof.text_content() or "nothing") in words
+    assert not page.locator("article details[open]").count()
     page.close()
 
 

@@ -135,7 +135,7 @@ def _settings_digest(root: Path) -> str:
         *(root / name for name in ("_config.yml", "_toc.yml", "package-lock.json")),
         root / "requirements.txt",
         *sorted((root / "tools").glob("*.py")),
-        *sorted(path for path in (root / "book" / "_static").rglob("*") if path.is_file()),
+        *sorted(path for path in (root / "book").glob("_*/**/*") if path.is_file()),
     ):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())

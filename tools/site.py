@@ -7,6 +7,7 @@ edited), nor that its footer did (a commit was made), nor its run time; `tools.b
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from tools.verdicts import VerdictsRole
 
 CLAIMS, FOOTERS, OUTPUTS = "claims.json", "footers.json", "outputs.json"
 RUN_TIMES = "run_times.json"
+
+# A formula in the text with the bracket before it or the sign, the bracket, the ending after it.
+_FORMULA = r'<span class="math notranslate nohighlight">[^<]*</span>'
+BESIDE_FORMULA = re.compile(rf"\({_FORMULA}[.,;:?!)’”]*|{_FORMULA}(?:[.,;:?!)’”]+|-\w+)")
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +119,26 @@ def list_works(
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def keep_signs(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Keep a formula on one line with the sign beside it, where a browser sees a drawing."""
+    if "body" in context:
+        context["body"] = BESIDE_FORMULA.sub(
+            r'<span class="with-sign">\g<0></span>', context["body"]
+        )
+
+
+def name_folds(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Call the fold of a cell's code what is written on it."""
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<summary aria-label="Toggle hidden content">', "<summary>"
+        )
+
+
 def search_from_disk(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -142,6 +167,8 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("html-page-context", add_downloads)
     app.connect("html-page-context", add_services, priority=502)
     app.connect("html-page-context", list_works)
+    app.connect("html-page-context", keep_signs)
+    app.connect("html-page-context", name_folds)
     app.connect("html-page-context", search_from_disk)
     tags.connect(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}

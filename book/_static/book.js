@@ -1,0 +1,54 @@
+// What a page's markup cannot say beforehand: which of its parts scroll, and what paper must unfold.
+
+(() => {
+  // Only what scrolls is a stop for the keyboard, and shows at its edge that there is more.
+  const SCROLLERS = { '.picture-frame': 'Figure', 'mjx-container[display]': 'Formula' };
+
+  const measured = () => Object.entries(SCROLLERS).flatMap(([selector, name]) =>
+    [...document.querySelectorAll(`.bd-article ${selector}`)].map(element =>
+      [element, name, element.scrollWidth > element.clientWidth + 1]));
+
+  const mark = () => {
+    for (const [element, name, scrolls] of measured()) {
+      element.classList.toggle('scrolls', scrolls);
+      const says = { tabindex: '0', role: 'group', 'aria-label': `${name}, scrolls sideways` };
+      for (const [attribute, value] of Object.entries(says)) {
+        if (scrolls) element.setAttribute(attribute, value);
+        else element.removeAttribute(attribute);
+      }
+    }
+  };
+
+  let asked = 0;
+  const markSoon = () => {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(mark);
+  };
+
+  // The theme calls every fold by the same name.
+  const name = () => {
+    for (const button of document.querySelectorAll('.admonition-title > button.toggle-button')) {
+      const title = button.parentElement.textContent.trim();
+      button.setAttribute('aria-label', title);
+    }
+  };
+
+  // On paper nothing can be unfolded.
+  let folded = [];
+  const unfold = () => {
+    folded = [...document.querySelectorAll('.bd-article details:not([open])')];
+    for (const details of folded) details.open = true;
+  };
+  const fold = () => {
+    for (const details of folded) details.open = false;
+  };
+
+  window.addEventListener('load', () => {
+    name();
+    new ResizeObserver(markSoon).observe(document.querySelector('.bd-article'));
+    window.MathJax?.startup?.promise?.then(markSoon);
+  });
+  document.addEventListener('toggle', markSoon, true);
+  window.addEventListener('beforeprint', unfold);
+  window.addEventListener('afterprint', fold);
+})();
