@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DecodedStreamObject, NameObject
 
 from tests.test_site import Log, typeset
 from tools import browser as browser_of_tools
-from tools import bundle, one_page, pdf
+from tools import bundle, one_page, pdf, shapes
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBERED = "book/walks_on_a_manifold"
@@ -180,6 +182,50 @@ def test_title_and_author_are_told(printed: PdfReader) -> None:
     )
     assert str(printed.root_object["/Lang"]) == "en"
     assert str(printed.root_object["/PageMode"]) == "/UseOutlines"
+
+
+def drawing(page: Any) -> bytes:
+    return bytes(page["/Contents"].get_object().get_data())
+
+
+def forms(page: Any) -> dict[str, Any]:
+    return dict(page["/Resources"].get("/XObject", {}))
+
+
+def test_an_outline_drawn_often_is_kept_once_and_drawn_the_same() -> None:
+    letter = b"10 -20 m\n" + b"30 40 50.5 60 70 80 c\n" * 5 + b"h\nf\n"
+    once = letter.replace(b"70", b"71")
+    ink = b"q\n0 0 0 RG 0 0 0 rg\n/G3 gs\n%bQ\n"
+    drawn = [ink % letter * 2 + ink % once, ink % letter + ink % (b"0 0 9 9 re\n" + letter)]
+    writer = PdfWriter()
+    for data in drawn:
+        stream = DecodedStreamObject()
+        stream.set_data(data)
+        page = writer.add_blank_page(100, 100)
+        page[NameObject("/Contents")] = writer._add_object(stream.flate_encode())
+    shapes.share(writer)
+
+    found = []
+    for page in writer.pages:
+        data = drawing(page)
+        for name, form in forms(page).items():
+            assert form["/BBox"] == [10 - 50, -20 - 50, 71 - 1 + 50, 80 + 50]
+            assert data.count(letter) == data.count(b"re\n" + letter)
+            data = data.replace(f"{name} Do\n".encode(), form.get_object().get_data())
+        found.append(data)
+    assert found == drawn
+
+
+def test_a_letter_of_a_formula_is_in_the_book_once(printed: PdfReader) -> None:
+    assert printed.pdf_header >= "%PDF-1.4"  # it is tagged
+    left = Counter(
+        outline
+        for page in printed.pages
+        for outline in shapes.OUTLINE.findall(drawing(page))
+        if len(outline) > 200
+    )
+    assert {*left.values()} <= {1}
+    assert sum(len(forms(page)) for page in printed.pages) > 50
 
 
 def test_without_solutions_nothing_of_them_is_there(quick_site: Path) -> None:

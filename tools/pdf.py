@@ -27,6 +27,7 @@ from tools import provenance
 from tools.browser import NoBrowserError, chromium, find
 from tools.build import BuildFailedError, build
 from tools.one_page import Part, assemble, parts
+from tools.shapes import share
 
 ROOT = Path(__file__).resolve().parent.parent
 # The text of a page of A4 in CSS pixels, as print.css has it.
@@ -171,13 +172,14 @@ def _finish(
 ) -> None:
     """Give the outline the headings' formulas, which Chromium leaves out, and say whose it is."""
     logging.getLogger("pypdf").setLevel("ERROR")  # Chromium states too few objects; all are read
-    writer = PdfWriter(clone_from=io.BytesIO(pdf))
+    writer = PdfWriter(clone_from=io.BytesIO(pdf), keep_initial_header=True)
     for entry, heading in zip(_entries(writer.root_object["/Outlines"]), headings, strict=True):
         entry[NameObject("/Title")] = TextStringObject(heading)
     writer.page_mode = "/UseOutlines"
     writer.metadata = {"/Title": title, "/Author": author, "/Producer": "Chromium"}
     if made is not None:
         writer.add_metadata(dict.fromkeys(("/CreationDate", "/ModDate"), f"D:{made:%Y%m%d%H%M%S}Z"))
+    share(writer)
     writer.write(target)
 
 
