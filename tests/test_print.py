@@ -192,6 +192,22 @@ def forms(page: Any) -> dict[str, Any]:
     return dict(page["/Resources"].get("/XObject", {}))
 
 
+def test_no_page_is_left_half_empty_before_its_chapter_ends(printed: PdfReader) -> None:
+    starts = {number for title, number in outline(printed) if title[:2] in {"No", "Fo", "1."}}
+    lowest = []
+    for page in printed.pages:
+        heights: list[float] = []
+        page.extract_text(
+            visitor_text=lambda text, user, own, *_, at=heights: (
+                at.append(user[3] * own[5] + user[5]) if text.strip() else None
+            )
+        )
+        lowest.append(sorted({round(height) for height in heights})[1])  # above the page's number
+    within = [n for n in range(2, len(lowest)) if n + 1 not in starts | {len(lowest)}]
+    assert len(within) > 5
+    assert {n + 1: lowest[n] for n in within if lowest[n] > 0.45 * 842} == {}
+
+
 def test_an_outline_drawn_often_is_kept_once_and_drawn_the_same() -> None:
     letter = b"10 -20 m\n" + b"30 40 50.5 60 70 80 c\n" * 5 + b"h\nf\n"
     once = letter.replace(b"70", b"71")
@@ -226,6 +242,32 @@ def test_a_letter_of_a_formula_is_in_the_book_once(printed: PdfReader) -> None:
     )
     assert {*left.values()} <= {1}
     assert sum(len(forms(page)) for page in printed.pages) > 50
+
+
+def test_no_comma_and_no_end_of_a_proof_begins_a_line(quick_site: Path, browser: Browser) -> None:
+    source = quick_site.parent / "print-lines.html"
+    source.write_text(one_page.assemble(quick_site, BOOK, front="", title="T"), encoding="utf8")
+    page = browser.new_page(viewport=pdf.SHEET)
+    try:
+        page.emulate_media(media="print")
+        page.goto(source.as_uri(), wait_until="load")
+        page.evaluate("window.MathJax.startup.promise")
+        page.evaluate(pdf.NAME)
+    finally:
+        source.unlink()
+    ends = page.locator('mjx-container:has(svg[aria-label="\\\\square"])')
+    assert ends.count() >= 3
+    alone = """all => all.filter(end => {
+      const words = document.createRange(), own = end.getBoundingClientRect();
+      words.setStart(end.closest('p, li, div'), 0);
+      words.setEndBefore(end);
+      return ![...words.getClientRects()].some(
+        word => word.width > 1 && word.bottom > own.top + 1 && word.top < own.bottom - 1);
+    }).length"""
+    for width in range(300, 640, 10):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert ends.evaluate_all(alone) == 0, width
+    page.close()
 
 
 def test_without_solutions_nothing_of_them_is_there(quick_site: Path) -> None:

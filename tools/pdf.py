@@ -57,6 +57,17 @@ NAME = """() => {
     after.data = after.data.slice(sign[0].length);
     kept.append(formula, sign[0]);
   }
+  // nor does the sign that ends a proof
+  for (const item of window.MathJax?.startup.document.math ?? []) {
+    const end = item.typesetRoot, before = end.previousSibling;
+    if (item.math !== '\\\\square' || before?.nodeType !== 3) continue;
+    const word = before.data.match(/\\S*\\s*$/)[0], kept = document.createElement('span');
+    kept.className = 'kept';
+    before.data = before.data.slice(0, before.length - word.length);
+    const formula = !word.trim() && before.previousSibling;
+    end.replaceWith(kept);
+    kept.append(...formula?.className === 'kept' ? [formula] : [], word, end);
+  }
   return [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => {
     const copy = heading.cloneNode(true);
     for (const formula of copy.querySelectorAll('mjx-container')) {
