@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -142,6 +143,15 @@ def test_the_outline_leads_to_parts_pages_and_sections(
 def test_the_contents_give_the_right_page(printed: PdfReader, sheets: list[str]) -> None:
     for title, number in [*outline(printed)][1:]:
         assert f"{title} {number + 1}" in sheets[1]
+
+
+def test_a_label_before_a_heading_is_not_a_line_of_its_own(quick_site: Path) -> None:
+    # Such a line stayed at the foot of a page, and the contents gave that page.
+    label = '<span id="walk-trap"></span><h2>'
+    assert label in (quick_site / f"{NUMBERED}.html").read_text(encoding="utf8")
+    document = one_page.assemble(quick_site, BOOK, front="", title="T")
+    assert "\N{ZERO WIDTH NO-BREAK SPACE}" not in document
+    assert re.search('<h3[^>]* id="walks_on_a_manifold--walk-trap"', document)
 
 
 def test_every_link_inside_leads_to_a_place_and_none_to_the_machine(printed: PdfReader) -> None:

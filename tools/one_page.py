@@ -133,10 +133,20 @@ def _own_ids(article: Tag, key: str) -> None:
         if tag.name != "svg" and tag.find_parent("svg") is None:
             for name in set(NAMING) & set(tag.attrs):
                 tag[name] = " ".join(f"{key}--{word}" for word in str(tag[name]).split())
-    # Chromium knows no place for an anchor without content.
-    for tag in article.select("span[id]"):
+    # Chromium knows no place for an anchor without content. Before a heading it would be a line of
+    # its own, left behind at the foot of a page when the heading goes to the next.
+    for tag in reversed(article.select("span[id]")):
         if not tag.get_text() and not tag.find(True):
-            tag.string = "\N{ZERO WIDTH NO-BREAK SPACE}"
+            after = tag.find_next_sibling()
+            if (
+                isinstance(after, Tag)
+                and re.fullmatch("h[1-6]", after.name)
+                and "id" not in after.attrs
+            ):
+                after["id"] = tag["id"]
+                tag.decompose()
+            else:
+                tag.string = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 def _targets(articles: dict[str, Tag]) -> set[str]:
