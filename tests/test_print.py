@@ -292,6 +292,26 @@ def test_without_solutions_nothing_of_them_is_there(quick_site: Path) -> None:
         assert said in without
 
 
+def test_no_writing_in_a_figure_is_cut_and_no_title_holds_tex(
+    quick_site: Path, browser: Browser
+) -> None:
+    page = browser.new_page(viewport=pdf.SHEET, java_script_enabled=False)
+    beyond = """figures => figures.flatMap(figure => {
+      const place = figure.getBoundingClientRect();
+      return [...figure.querySelectorAll('g[id*=text_]')].filter(text => {
+        const own = text.getBoundingClientRect();
+        return own.left < place.left - 1 || own.right > place.right + 1
+          || own.top < place.top - 1 || own.bottom > place.bottom + 1;
+      }).map(text => text.innerHTML.match(/<!--(.*?)-->/)?.[1] ?? '');
+    })"""
+    for path in sorted((quick_site / "book").glob("*.html")):
+        page.goto(path.as_uri(), wait_until="load")
+        assert page.locator(".cell_output svg").evaluate_all(beyond) == [], path.name
+    page.goto((quick_site / "book/references.html").as_uri(), wait_until="load")
+    assert "$" not in page.locator("article").inner_text()
+    page.close()
+
+
 def test_every_page_of_the_contents_is_printed() -> None:
     from tools.pages import pages
 
