@@ -207,6 +207,29 @@ def test_taken_port_is_named_and_what_to_do(capsys: pytest.CaptureFixture[str]) 
     assert "Port 70000" in capsys.readouterr().err
 
 
+def test_settings_of_the_reader_are_left_out_and_the_token_is_nobody_elses(tmp_path: Path) -> None:
+    runtime = tmp_path / "_build" / "lab" / "runtime"
+    runtime.mkdir(parents=True)  # as an earlier start has made it
+    asked = (
+        "import os, pathlib, sys, jupyter_core.paths as paths; from tools import lab;"
+        "lab.prepare(pathlib.Path(sys.argv[1]), 'quick');"
+        "print(*paths.jupyter_config_path(), *paths.jupyter_path());"
+        "print([name for name in os.environ if name.startswith('JUPYTER_TOKEN')])"
+    )
+    others = ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE")
+    said = subprocess.run(
+        [sys.executable, "-c", asked, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, **dict.fromkeys(others, "/elsewhere")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "elsewhere" not in said
+    assert said.endswith("[]\n")
+    assert runtime.stat().st_mode & 0o077 == 0
+
+
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """JupyterLab as `make lab` starts it; ended by Ctrl-C, after which no kernel is left."""

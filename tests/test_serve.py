@@ -189,7 +189,8 @@ def test_pages_have_live_code_added_and_their_files_do_not(
     assert served.ask("/live/require.js")[0] == 200
     status, _, text = served.ask("/book/nowhere.html")
     assert (status, "</html>" in text) == (404, True)
-    for outside in ("/../settings", "/%2e%2e/settings", "/live/../serve.py", "/live/.digest"):
+    outside_of_site = ("/../settings", "/%2e%2e/settings", "/live/../serve.py", "/live/.digest")
+    for outside in (*outside_of_site, "/nul%00.html", "/live/%00"):
         assert served.ask(outside)[0] in {403, 404}, outside
 
 
@@ -241,6 +242,14 @@ def test_only_kernels_are_offered(served: Served) -> None:
         assert served.ask(f"/api/{path}")[0] == 404, path
     for path in ("/login", "/logout", "/files/README.md", "/view/README.md", "/metrics", "/lab"):
         assert served.ask(path)[0] == 404, path
+
+
+def test_what_a_stranger_sends_is_not_kept(served: Served) -> None:
+    host, port = served.host.split(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as line:
+        head = f"POST /api/sessions HTTP/1.1\r\nHost: {served.host}\r\n"
+        line.sendall(f"{head}Content-Length: 100000000\r\n\r\n".encode())
+        assert line.recv(64).split()[1] == b"400"  # before any of it has come
 
 
 def test_a_page_must_show_that_it_wrote_the_request(served: Served) -> None:
@@ -303,6 +312,29 @@ def test_a_signal_ends_the_server_and_its_kernels(
         assert served.process.wait(PATIENCE) == 0
         assert not [kernel for kernel in kernels if Path(f"/proc/{kernel}").exists()]
         assert served.log().endswith("and so has every kernel.\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_kernel_is_of_this_python_and_speaks_to_the_server_alone(
+    quick_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "kernels" / "python3" / "kernel.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(json.dumps({"argv": ["false"], "display_name": "Other", "language": "b"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))
+    with serving(tmp_path, "--port", "0") as served:
+        enter(served)
+        start_kernel(served)
+        (kernel,) = children(served.process)
+        started = Path(f"/proc/{kernel}/cmdline").read_text(encoding="utf8").split("\0")
+        inherited = Path(f"/proc/{kernel}/environ").read_text(encoding="utf8")
+        assert started[0] == sys.executable
+        assert "PYTHONSTARTUP=" not in inherited
+        connection = Path(next(part for part in started if part.endswith(".json")))
+        assert "curve_secretkey" in json.loads(connection.read_text(encoding="utf8"))
+        assert (connection.stat().st_mode | connection.parent.stat().st_mode) & 0o077 == 0
 
 
 def test_port_that_is_taken_is_named(quick_site: Path, tmp_path: Path) -> None:

@@ -74,7 +74,10 @@ def prepare_environment(root: Path, edition: str) -> None:
     inherited = os.environ.get("PYTHONPATH")
     lib = str(root / "lib")
     os.environ["PYTHONPATH"] = os.pathsep.join([lib, inherited] if inherited else [lib])
-    # A user's own start-up files and settings do not belong to the book.
+    # A user's own kernels, start-up files and settings do not belong to the book.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "PYTHONSTARTUP"):
+        os.environ.pop(name, None)
     profile = root / "_build" / "ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIG, encoding="utf8")

@@ -101,8 +101,11 @@ def prepare(root: Path, edition: str) -> None:
     os.environ["JUPYTER_CONFIG_DIR"] = str(home / "config")
     os.environ["JUPYTER_DATA_DIR"] = str(home / "data")
     os.environ["JUPYTER_RUNTIME_DIR"] = str(home / "runtime")
+    os.environ.pop("JUPYTER_TOKEN", None)  # each start has a token of its own
+    os.environ.pop("JUPYTER_TOKEN_FILE", None)
     for name in ("config", "data", "runtime", "settings"):
         (home / name).mkdir(parents=True, exist_ok=True)
+    (home / "runtime").chmod(0o700)  # where the server writes its token
     _write(home / "settings" / "overrides.json", SETTINGS)
     _write(home / "config" / "jupyter_server_config.json", configuration(root, home))
 
@@ -130,6 +133,8 @@ def configuration(root: Path, home: Path) -> dict[str, Any]:
         "FileCheckpoints": {"checkpoint_dir": str(home / "checkpoints")},
         # A notebook that was closed need not hold its kernel for long.
         "MappingKernelManager": {"cull_idle_timeout": 3600},
+        # Else another user of this machine could listen to what a kernel says.
+        "KernelManager": {"transport_encryption": "required"},
     }
 
 

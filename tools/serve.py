@@ -82,6 +82,7 @@ def serve(root: Path, edition: str, port: int, rest: int, runtime: Path) -> None
     os.environ.pop("COUPLED_FLOWS_BUILD", None)  # it says that nobody will move a slider
     os.environ["JUPYTER_NO_CONFIG"] = "1"  # a user's own settings do not belong to the book
     os.environ["JUPYTER_RUNTIME_DIR"] = str(runtime)
+    tempfile.tempdir = str(runtime)  # Jupyter leaves a folder behind in place of settings
     server = Server.instance(config=_settings(root, rest), port=port)
     server.initialize(argv=[], find_extensions=False)
     door = Door(lambda: server.port)
@@ -136,6 +137,7 @@ def _settings(root: Path, rest: int) -> Config:
         "root_dir": str(root),  # kernels start in the folder of their page
         "log_level": "ERROR",
         "no_browser_open_file": True,
+        "max_body_size": 2**20,  # nobody sends more, and it is read before the sender is known
         "identity_provider_class": Reader,
         "tornado_settings": {"xsrf_cookie_kwargs": {"samesite": "Strict"}},
     }
@@ -148,8 +150,9 @@ def _settings(root: Path, rest: int) -> Config:
         {
             "ServerApp": server,
             "MappingKernelManager": resting,
-            # this Python, whatever kernels the user has of the same name
-            "KernelSpecManager": {"kernel_dirs": [], "allowed_kernelspecs": {"python3"}},
+            # else another user of this machine could listen to what a kernel says
+            "KernelManager": {"transport_encryption": "required"},
+            "KernelSpecManager": {"allowed_kernelspecs": {"python3"}},
         }
     )
 
