@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tornado.web import RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from tools.door import Door
 
@@ -35,6 +35,12 @@ class Opening(RequestHandler):
 
 class Files(StaticFileHandler):
     """Files as they are; the browser asks each time whether they are new."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """Refuse what can be no name of a file."""
+        if "\0" in url_path:
+            raise HTTPError(404)
+        return super().parse_url_path(url_path)
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")
