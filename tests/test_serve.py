@@ -299,16 +299,16 @@ def read(path: Path) -> str:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_server_and_its_kernels(
-    quick_site: Path, tmp_path: Path, number: signal.Signals
+    quick_site: Path, tmp_path: Path, name: str
 ) -> None:
     with serving(tmp_path, "--port", "0") as served:
         enter(served)
         start_kernel(served)
         kernels = children(served.process)
         assert kernels
-        served.process.send_signal(number)
+        served.process.send_signal(getattr(signal, name))
         assert served.process.wait(PATIENCE) == 0
         assert not [kernel for kernel in kernels if Path(f"/proc/{kernel}").exists()]
         assert served.log().endswith("and so has every kernel.\n")

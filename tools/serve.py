@@ -101,8 +101,9 @@ class Server(ServerApp):
     default_services: Any = ("api", "kernels", "kernelspecs", "sessions")
 
     def init_signal(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._end)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last when a terminal is closed
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._end)
 
     def _end(self, number: int, frame: Any) -> None:
         if not self._stopping:
