@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from playwright.sync_api import Browser, expect
+from tornado.web import HTTPError
 
 from tools import lab
 from tools.pages import pages
@@ -179,6 +181,54 @@ def test_strange_text_is_saved_as_jupytext_would(place: int, source: str) -> Non
     notebook.cells[place].source = source
     assert cells(save(PAGE, notebook)) == cells(jupytext.writes(notebook, fmt="md:myst"))
     assert save(PAGE, notebook).startswith(PAGE[: PAGE.index("(top)")])
+
+
+def test_tags_of_the_first_cell_are_saved_and_go_with_it() -> None:
+    for kind in ("markdown", "code"):
+        notebook = opened(PAGE if kind == "markdown" else PAGE[PAGE.index("```") :])
+        notebook.cells[0].metadata["tags"] = ["mine"]
+        expected = [(c.cell_type, c.source.strip("\n"), c.metadata) for c in notebook.cells]
+        saved = save(PAGE, notebook)
+        assert cells(saved) == expected
+        assert save(saved, opened(saved)) == saved
+        del notebook.cells[0]
+        assert cells(save(saved, notebook)) == expected[1:]
+
+
+@pytest.mark.parametrize("odd", ["\0", "\x0c", "\x85", "\u2028", "\ud800"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_page_that_could_not_be_read_again_is_not_saved(
+    manager: PageManager, place: int, odd: str
+) -> None:
+    path = Path(manager.root_dir) / SMALL
+    before = path.read_bytes()
+    notebook = manager.get(SMALL, type="notebook")["content"]
+    notebook.cells[place].source += f"\n# {odd}"
+    with pytest.raises(HTTPError, match=f"cannot hold the character U\\+{ord(odd):04X}"):
+        manager.save({"type": "notebook", "content": dict(notebook)}, SMALL)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [SMALL, "new.md"])
+def test_picture_that_was_pasted_is_not_lost_silently(manager: PageManager, name: str) -> None:
+    notebook = manager.get(SMALL, type="notebook")["content"]
+    picture = nbformat.v4.new_markdown_cell("![a](attachment:a.png)")
+    picture["attachments"] = {"a.png": {"image/png": "AAAA"}}
+    notebook.cells.append(picture)
+    with pytest.raises(HTTPError, match=r"a\.png was pasted into a cell"):
+        manager.save({"type": "notebook", "content": dict(notebook)}, name)
+    picture.source = "It was taken out again."
+    manager.save({"type": "notebook", "content": dict(notebook)}, name)
+    assert "taken out" in (Path(manager.root_dir) / name).read_text(encoding="utf8")
+
+
+def test_metadata_that_a_page_cannot_hold_is_not_lost_silently() -> None:
+    notebook = opened(PAGE)
+    notebook.cells[1].metadata["größe"] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as where nobody reads what a server prints
+        with pytest.raises(UserWarning, match="größe"):
+            save(PAGE, notebook)
 
 
 def test_text_editor_saves_what_it_shows(manager: PageManager) -> None:

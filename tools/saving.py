@@ -8,6 +8,8 @@ cells that are still what the page says keep their text to the byte, whatever ra
 from __future__ import annotations
 
 import json
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -20,6 +22,14 @@ from jupytext.myst import myst_to_notebook
 from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
 from nbformat import NotebookNode
 from tornado.web import HTTPError
+
+# What ends a line for Python and not for Markdown, or what no YAML may hold: a page with one of
+# these is read as other cells than were saved, or not at all.
+UNREADABLE = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class UnsavableError(Exception):
+    """A page cannot hold what a notebook has; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +52,44 @@ def save(page: str, notebook: NotebookNode) -> str:
     """Return the page with the notebook's cells, and the page's own text where they are as before.
 
     The front matter is the page's: a notebook does not show it, so nobody edits it there.
+
+    Raises
+    ------
+    UnsavableError
+        If the page would lose something of the notebook, or could not be read any more.
     """
+    check(notebook)
     bare = nbformat.from_dict({**notebook, "metadata": {**notebook["metadata"]}})
     # Jupyter's name for the language of a cell; the page has its own.
     bare["metadata"].pop("language_info", None)
-    written = jupytext.writes(bare, fmt="md:myst")
-    head, old = _cells(page)
-    new = _cells(written)[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "The following metadata cannot be exported")
+        written = jupytext.writes(bare, fmt="md:myst")
+    for text in (page, written):
+        if odd := UNREADABLE.search(text):
+            raise UnsavableError(f"a page cannot hold the character U+{ord(odd[0]):04X}")
+    head, lead, old = _cells(page)
+    _, new_lead, new = _cells(written)
     kept = list(_kept(old, new))
-    saved = head + "".join(_joined(old, kept))
-    if [cell.says for cell in _cells(saved)[1]] != [cell.says for cell in new]:
-        saved = head + "\n" + "".join(cell.text + cell.gap for cell in new)
+    saved = head + "".join(_joined(lead, old, kept))
+    if [cell.says for cell in _cells(saved)[2]] != [cell.says for cell in new]:
+        saved = head + "\n" + new_lead + "".join(cell.text + cell.gap for cell in new)
     return saved
 
 
-def _cells(page: str) -> tuple[str, list[Cell]]:
-    """Split a page into its front matter, with the blank lines under it, and its cells."""
+def check(notebook: NotebookNode) -> None:
+    """Raise UnsavableError if a cell shows a picture that was pasted into it."""
+    for cell in notebook.cells:
+        for name in cell.get("attachments", {}):
+            if f"attachment:{name}" in cell.source:
+                raise UnsavableError(
+                    f"{name} was pasted into a cell, and a page cannot hold it: put the picture"
+                    f" into a file and show that"
+                )
+
+
+def _cells(page: str) -> tuple[str, str, list[Cell]]:
+    """Split a page into its front matter, what stands between that and its cells, and these."""
     read = myst_to_notebook(page, add_source_map=True)
     lines = page.splitlines(keepends=True)
     # A code cell's line is the first one inside its fence.
@@ -66,7 +98,7 @@ def _cells(page: str) -> tuple[str, list[Cell]]:
         for line, cell in zip(read.metadata["source_map"], read.cells, strict=True)
     ]
     if not starts:
-        return page, []
+        return page, "", []
     starts[0] += _blank(lines[starts[0] :])
     found: list[Cell] = []
     for cell, start, end in zip(read.cells, starts, [*starts[1:], len(lines)], strict=True):
@@ -81,7 +113,11 @@ def _cells(page: str) -> tuple[str, list[Cell]]:
         metadata = json.dumps(cell.metadata, sort_keys=True)
         text, gap = "".join(block[:stop]), "".join(block[stop:])
         found.append(Cell(cell.cell_type, cell.source, metadata, text, gap))
-    return "".join(lines[: starts[0]]), found
+    above = lines[: starts[0]]
+    stop = len(above) - _blank(above[::-1])
+    while stop < len(above) and not above[stop].startswith("+++"):
+        stop += 1
+    return "".join(above[:stop]), "".join(above[stop:]), found
 
 
 def _blank(lines: list[str]) -> int:
@@ -116,7 +152,10 @@ def _edited(old: Cell, new: Cell) -> Cell:
     """Put the new source under the options that the page has."""
     if new.kind == "markdown":
         return new
-    opening, *inner, closing = old.text.splitlines(keepends=True)
+    opening, *inner = old.text.splitlines(keepends=True)
+    if not inner:  # a fence that nothing closes
+        return new
+    closing = inner.pop()
     body = old.source.count("\n") + 1 if old.source else 0
     options = inner[: len(inner) - body]
     fence = opening[: len(opening) - len(opening.lstrip("`"))]
@@ -137,8 +176,12 @@ def _as_on_the_page(cell: Cell, page: list[Cell]) -> Cell:
     return replace(cell, text=f"{fence}{language}{line_end}{rest}")
 
 
-def _joined(old: list[Cell], cells: list[tuple[int | None, Cell]]) -> Iterator[str]:
+def _joined(lead: str, old: list[Cell], cells: list[tuple[int | None, Cell]]) -> Iterator[str]:
     """Give the text of the cells, with the page's gaps between those that were neighbours there."""
+    if cells and cells[0][0] == 0:
+        yield lead
+    elif cells and cells[0][1].kind == "markdown" and cells[0][1].metadata != "{}":
+        yield f"+++ {cells[0][1].metadata}\n\n"
     for place, (number, cell) in enumerate(cells):
         yield cell.text
         if place + 1 == len(cells):
@@ -160,11 +203,13 @@ class PageManager(build_sync_jupytext_contents_manager_class(LargeFileManager)):
 
     def save(self, model: dict[str, Any], path: str = "") -> Any:
         """Save what was edited, as text."""
-        if model["type"] == "notebook" and path.endswith(".md") and self.file_exists(path):
-            page = self.get(path, type="file", format="text")["content"]
+        if model["type"] == "notebook" and path.endswith(".md"):
+            notebook = nbformat.from_dict(model["content"])
             try:
-                text = save(page, nbformat.from_dict(model["content"]))
+                check(notebook)
+                if self.file_exists(path):
+                    page = self.get(path, type="file", format="text")["content"]
+                    model = {"type": "file", "format": "text", "content": save(page, notebook)}
             except Exception as error:
                 raise HTTPError(500, f"{path} was not saved: {error}") from error
-            model = {"type": "file", "format": "text", "content": text}
         return super().save(model, path)
