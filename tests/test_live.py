@@ -235,7 +235,24 @@ def test_kernel_that_dies_is_told_and_replaced(served: Served, reader: BrowserCo
         assert number in children(served.process)
         os.kill(number, signal.SIGKILL)
         expect(status(page)).to_contain_text("The kernel of this page has ended")
-        assert int(run(page, 2).inner_text()) != number  # cell 1 ran before it, anew
+        assert number not in (left := children(served.process))
+        another = int(run(page, 2).inner_text())  # cell 1 ran before it, anew
+        assert set(children(served.process)) - set(left) == {another}
+
+
+@once_more
+def test_page_survives_a_loop_that_prints(served: Served, reader: BrowserContext) -> None:
+    with live(reader, served, SMALL) as (page, _):
+        change(page, 2, "while True: print('and so on')")
+        page.get_by_role("button", name="Run cell 2", exact=True).click()
+        output = cell(page, 2).locator(".live-output")
+        expect(output).to_contain_text("What is printed after this is not shown.")
+        page.get_by_role("button", name="Stop").click()
+        expect(output).to_contain_text("KeyboardInterrupt")
+        expect(status(page)).to_contain_text("Cell 2 raised an error")
+        assert len(output.inner_text()) < 300_000
+        change(page, 2, "print(6 * 7)")
+        expect(run(page, 2)).to_have_text("42")
 
 
 @once_more

@@ -7,7 +7,8 @@
   const HERE = new URL('.', document.currentScript.src).href;
   const PAGE = location.pathname.replace(/^\//, '').replace(/\.html$/, '');
   const AGAIN = 'Run any cell: what stands above it runs first.';
-  const GONE = 'The server does not answer. If it was ended, start it again and open its new link.';
+  const ROOM = 200_000; // letters that a cell may print; each picture counts for a thousand
+  const GONE = 'The server does not answer this page. If it ended, start it again and open its new link.';
 
   const sources = [...document.querySelectorAll('.bd-article div.cell')]
     .filter(cell => cell.querySelector('.cell_input pre'));
@@ -130,6 +131,7 @@
       printed: box.querySelector('.cell_output:not(.live-output)'),
       execute: inner.execute.bind(inner),
     };
+    bound(inner.area.model);
     inner.execute = () => run(cell); // also when thebe's own button or keys ask for it
     const go = box.querySelector('.thebe-run-button');
     Object.assign(go, { textContent: 'Run', type: 'button', title: 'Run this cell' });
@@ -145,6 +147,24 @@
       Esc: () => go.focus(),
     });
     return cell;
+  }
+
+  /* A loop that prints without end would leave the page no time for its buttons. */
+  function bound(outputs) {
+    const add = outputs.add.bind(outputs);
+    const clear = outputs.clear.bind(outputs);
+    let printed = 0;
+    outputs.clear = wait => { printed = 0; clear(wait); };
+    outputs.add = output => {
+      if (output.output_type === 'error') return add(output);
+      const left = ROOM - printed;
+      if (left < 0) return outputs.length;
+      printed += output.text?.length ?? 1000;
+      if (printed <= ROOM) return add(output);
+      if (output.text) add({ ...output, text: output.text.slice(0, left) });
+      const text = '\nWhat is printed after this is not shown.\n';
+      return add({ output_type: 'stream', name: 'stderr', text });
+    };
   }
 
   /* --- kernels ------------------------------------------------------------------------------- */
