@@ -334,6 +334,8 @@ def test_kernel_is_of_this_python_and_speaks_to_the_server_alone(
         assert "PYTHONSTARTUP=" not in inherited
         connection = Path(next(part for part in started if part.endswith(".json")))
         assert "curve_secretkey" in json.loads(connection.read_text(encoding="utf8"))
+        limits = Path(f"/proc/{kernel}/limits").read_text(encoding="utf8")
+        assert re.search(r"Max data size +\d", limits)  # not all the memory of the machine
         assert (connection.stat().st_mode | connection.parent.stat().st_mode) & 0o077 == 0
 
 

@@ -82,6 +82,7 @@ def serve(root: Path, edition: str, port: int, rest: int, runtime: Path) -> None
     os.environ.pop("COUPLED_FLOWS_BUILD", None)  # it says that nobody will move a slider
     os.environ["JUPYTER_NO_CONFIG"] = "1"  # a user's own settings do not belong to the book
     os.environ["JUPYTER_RUNTIME_DIR"] = str(runtime)
+    _limit_memory()
     tempfile.tempdir = str(runtime)  # Jupyter leaves a folder behind in place of settings
     server = Server.instance(config=_settings(root, rest), port=port)
     server.initialize(argv=[], find_extensions=False)
@@ -153,9 +154,21 @@ def _settings(root: Path, rest: int) -> Config:
             "MappingKernelManager": resting,
             # else another user of this machine could listen to what a kernel says
             "KernelManager": {"transport_encryption": "required"},
+            "KernelRestarter": {"restart_limit": 0},  # the page says so, and asks for another
             "KernelSpecManager": {"allowed_kernelspecs": {"python3"}},
         }
     )
+
+
+def _limit_memory() -> None:
+    """Have a kernel raise MemoryError before the whole machine is without memory, where it can."""
+    try:
+        import resource
+
+        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    except (ImportError, ValueError, OSError):
+        pass
 
 
 def _try_port(port: int) -> None:
