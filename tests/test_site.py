@@ -389,7 +389,8 @@ NOT_IN_AN_ARTICLE = {
         [...document.querySelectorAll('.bd-article [tabindex="0"]')].filter(e =>
             !e.matches('.output, pre') && e.scrollWidth <= e.clientWidth)""",
     "what scrolls and cannot be reached or shows no edge": """
-        [...document.querySelectorAll('.bd-article :is(mjx-container[display], .picture-frame)')]
+        [...document.querySelectorAll('.bd-article')].flatMap(e => [...e.querySelectorAll(
+            'mjx-container[display], .picture-frame, .table-wrapper')])
             .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
             .filter(e => !e.matches('.scrolls[tabindex="0"][role][aria-label]'))""",
     "scroll bars inside a line": """

@@ -2,7 +2,11 @@
 
 (() => {
   // Only what scrolls is a stop for the keyboard, and shows at its edge that there is more.
-  const SCROLLERS = { '.picture-frame': 'Figure', 'mjx-container[display]': 'Formula' };
+  const SCROLLERS = {
+    '.picture-frame': { role: 'group', 'aria-label': 'Figure, scrolls sideways' },
+    'mjx-container[display]': { role: 'group', 'aria-label': 'Formula, scrolls sideways' },
+    '.table-wrapper': {}, // has a name of its own
+  };
 
   const measured = () => Object.entries(SCROLLERS).flatMap(([selector, name]) =>
     [...document.querySelectorAll(`.bd-article ${selector}`)].map(element =>
@@ -11,8 +15,7 @@
   const mark = () => {
     for (const [element, name, scrolls] of measured()) {
       element.classList.toggle('scrolls', scrolls);
-      const says = { tabindex: '0', role: 'group', 'aria-label': `${name}, scrolls sideways` };
-      for (const [attribute, value] of Object.entries(says)) {
+      for (const [attribute, value] of Object.entries({ tabindex: '0', ...name })) {
         if (scrolls) element.setAttribute(attribute, value);
         else element.removeAttribute(attribute);
       }
