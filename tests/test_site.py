@@ -219,8 +219,9 @@ def test_no_level_of_headings_is_left_out(quick_site: Path, name: str) -> None:
 
 
 def test_the_missing_page_leads_home(quick_site: Path) -> None:
-    page = read(quick_site / "404.html")
-    assert page.select(f'a[href="/{NAMES[0]}.html"]')
+    led = {str(link["href"]) for link in article(quick_site, "404").find_all("a")}
+    assert {f"/{NAMES[0]}.html", "/book/ledger.html", "/search.html"} <= led
+    assert all((quick_site / link.lstrip("/")).is_file() for link in led if link != "#")
 
 
 def test_the_first_page_counts_the_verdicts_of_the_ledger(

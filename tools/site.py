@@ -139,6 +139,20 @@ def name_folds(
         )
 
 
+def lead_back(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say on the page for a missing address where to go from there."""
+    if page == app.config.notfound_pagename:
+        home = app.config.notfound_urls_prefix
+        context["body"] = (
+            f"<h1>{context['title']}</h1><p>Nothing has this address. Go to the"
+            f' <a href="{home}{app.config.root_doc}.html">first page</a>, to the'
+            f' <a href="{home}book/ledger.html">ledger of all claims</a>, or'
+            f' <a href="{home}search.html">search the book</a>.</p>'
+        )
+
+
 def search_from_disk(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -169,6 +183,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("html-page-context", list_works)
     app.connect("html-page-context", keep_signs)
     app.connect("html-page-context", name_folds)
+    app.connect("html-page-context", lead_back)
     app.connect("html-page-context", search_from_disk)
     tags.connect(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}
