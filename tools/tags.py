@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 
 BOOK = "Coupled Flows"
 ABOUT = f"{BOOK}: a companion to Continuous Limits of Coupled Flows in Representation Learning"
-NOT_FOR_SEARCH = ("404", "search", "genindex", "prf-prf")
+NOT_FOR_SEARCH = ("404", "search")
 PAPER = {
     "@type": "ScholarlyArticle",
     "name": "Continuous Limits of Coupled Flows in Representation Learning",
