@@ -10,12 +10,17 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.patches import Circle
 from playwright.sync_api import Browser, Page
 
 from coupled_flows import explore
@@ -199,6 +204,122 @@ def test_a_frame_is_as_if_drawn_alone(made: dict[str, str], name: str) -> None:
     assert len(different) == len(expected)
 
 
+# What a state may do to its axes: each leaves the ticks where they are, but not how they look.
+TOUCHES: dict[str, Callable[[Any], object]] = {
+    "a tick's colour": lambda ax: ax.get_xticklabels()[1].set_color("red"),
+    "a tick's grid line": lambda ax: ax.get_ygridlines()[2].set_linewidth(3),
+    "a tick in a box": lambda ax: ax.get_xticklabels()[0].set_bbox({"facecolor": "C1"}),
+    "a tick's size": lambda ax: ax.get_yticklabels()[-1].set_fontsize(4),
+    "slanting ticks": lambda ax: ax.set_xticks([0, 0.2, 1], ["a", "b", "c"], rotation=30),
+    "longer ticks": lambda ax: ax.tick_params(length=6, direction="in"),
+    "minor ticks": lambda ax: ax.minorticks_on(),
+    "a label's weight": lambda ax: ax.xaxis.label.set_weight("bold"),
+    "a label's angle": lambda ax: ax.yaxis.label.set_rotation(0),
+    "a label's distance": lambda ax: ax.set_ylabel("height", labelpad=9),
+    "a label's place": lambda ax: ax.xaxis.set_label_coords(0.2, -0.1),
+    "a label's end": lambda ax: ax.set_xlabel("time", loc="right"),
+    "a label in a box": lambda ax: ax.xaxis.label.set_bbox({"facecolor": "C1"}),
+    "no label": lambda ax: ax.xaxis.label.set_visible(False),
+    "faint ticks": lambda ax: ax.xaxis.set_alpha(0.3),
+    "ticks on top": lambda ax: ax.xaxis.tick_top(),
+    "an offset": lambda ax: ax.yaxis.set_major_formatter("{x:.1f}"),
+    "no axes": lambda ax: ax.axis("off"),
+    "nothing at all": lambda ax: ax.set_visible(False),
+    "no y axis": lambda ax: ax.yaxis.set_visible(False),
+    "no grid": lambda ax: ax.grid(visible=False),
+    "a square": lambda ax: ax.set_box_aspect(1),
+    "one scale": lambda ax: ax.set_aspect("equal"),
+    "an axis in the middle": lambda ax: ax.spines.bottom.set_position("center"),
+    "an axis at zero": lambda ax: ax.spines.left.set_position(("data", 0.4)),
+    "curves above all": lambda ax: ax.set_axisbelow(True),
+    "axes above all": lambda ax: ax.set_axisbelow(False),
+    "a grey axis": lambda ax: ax.xaxis.label.set_color("grey"),
+    "an axis upside down": lambda ax: ax.invert_yaxis(),
+    "anew": lambda ax: (ax.clear(), ax.plot([0, 1], [0, 1])),
+    "a group": lambda ax: ax.plot([0, 1], [1, 0], gid="same-0x"),
+    "an inset": lambda ax: ax.inset_axes([0.6, 0.6, 0.3, 0.3]),
+    "a second axis": lambda ax: ax.secondary_xaxis("top"),
+    "a clip": lambda ax: ax.lines[0].set_clip_path(Circle((90, 90), 40)),
+    "hatches": lambda ax: ax.bar([0.2, 0.6], [0.5, 0.9], hatch=["/", "x"]),
+    "an image": lambda ax: ax.imshow(np.eye(3), extent=(0, 1, 0, 1), aspect="auto"),
+    "a point": lambda ax: ax.scatter([0.3], [0.7], s=80, marker="*"),
+    "gaps": lambda ax: ax.plot([0, 0.5, np.nan, 1, np.inf], [0, 1, 2, 3, 4]),
+    "words": lambda ax: ax.text(0.1, 0.8, "<b>&\"' ~ # $x^2$ \u00e9"),
+}
+
+
+def touched(ax: Any, done: list[str], k: int) -> None:
+    ax.plot([0, 1], [0, 1e-9 + k / 9])
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="time", ylabel="height", title=f"{k}", xscale="linear")
+    for name in done:
+        TOUCHES[name](ax)
+    ax.plot([0.5], [k / 9], "o")
+
+
+def as_alone(draw: Any, values: list[int], begin: int = 0) -> None:
+    """Compare the frames of an explorer with figures that are drawn whole."""
+    made = explore(
+        draw, title="Axes", describe=lambda k: f"It is {k}.", k=values, start=values[begin],
+        size=(3.0, 2.0),
+    )._repr_html_()  # fmt: skip
+    scene = Scene(draw, str, "Axes", {}, {}, {}, 1, (3.0, 2.0))
+    figures = [scene.drawn({"k": k}) for k in values]
+    scene.same_limits(figures)
+    studio = Studio()
+    for i in [begin, *(i for i in range(len(values)) if i != begin)]:
+        assert seen(at(made, i)) == seen(Drawing([plain(studio.svg(figures[i]))], 0).root), i
+    assert "#b0b0b0" not in made  # Matplotlib's own grid
+
+
+@pytest.mark.parametrize("name", TOUCHES)
+def test_whatever_a_state_does_to_its_axes_is_seen(name: str) -> None:
+    for begin in (0, 1):
+        as_alone(lambda ax, k: touched(ax, [name] if k == 2 else [], k), [1, 2, 3], begin)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.lists(st.sampled_from(list(TOUCHES)), max_size=4), min_size=2, max_size=4))
+def test_whatever_states_do_together_is_seen(done: list[list[str]]) -> None:
+    as_alone(lambda ax, k: touched(ax, done[k], k), list(range(len(done))), len(done) - 1)
+
+
+def around(ax: Any, k: int) -> None:
+    figure = ax.figure
+    ax.remove()
+    ax = figure.add_subplot(projection="polar")
+    ax.plot([0, 1], [0, 1])
+    ax.set_theta_offset(k)
+
+
+def in_space(ax: Any, k: int) -> None:
+    figure = ax.figure
+    ax.remove()
+    ax = figure.add_subplot(projection="3d")
+    ax.plot([0, 1], [0, 1], [0, 1])
+    ax.view_init(30, 30 * k)
+
+
+def with_a_bar(ax: Any, k: int) -> None:
+    ax.figure.colorbar(ax.imshow(k * np.eye(3)))
+
+
+def twins(ax: Any, k: int) -> None:
+    ax.plot([0, 1], [0, 1])
+    ax.twinx().plot([0, 1], [0, 10**k])
+
+
+@pytest.mark.parametrize("draw", [around, in_space, with_a_bar, twins])
+def test_other_axes_are_as_if_drawn_alone(draw: Any) -> None:
+    as_alone(draw, [1, 2, 3])
+
+
+def test_limits_of_twins_are_common_too() -> None:
+    scene = Scene(twins, str, "Twins", {}, {}, {}, 1, (3.0, 2.0))
+    figures = [scene.drawn({"k": k}) for k in (1, 2)]
+    scene.same_limits(figures)
+    assert [figure.axes[1].get_ylim()[1] for figure in figures] == pytest.approx([105, 105])
+
+
 @every_case
 def test_the_page_holds_the_start(made: dict[str, str], name: str) -> None:
     begin = states(name).index(start(name))
@@ -284,7 +405,8 @@ def test_too_much_is_refused() -> None:
 
 
 def line(ax: Any, **state: Any) -> None:
-    ax.plot([0, 1], [0, 1])
+    ax.plot([0, 1], [0, 1], linewidth=len(f"{state}"))
+    ax.set_title(f"{state}")
 
 
 def said(**state: Any) -> str:
@@ -303,6 +425,63 @@ def test_too_many_frames_are_refused_before_any_is_drawn() -> None:
 
     with pytest.raises(ValueError, match=r"^values must make at most 400 frames; got 420$"):
         explore(never, title="A line", describe=said, a=range(20), b=range(21))
+
+
+@pytest.mark.parametrize(
+    "values", [{"a", "b"}, frozenset([1, 2]), [1, 10**400], [0, 10**400], ["a", " a"], ["a", "\n"]]
+)
+def test_values_have_an_order_and_tell_apart(values: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^k must be at least two increasing num"):
+        explore(line, title="A line", describe=said, k=values)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.1, 0.25], ["0.1", "0.25"]),
+        ([1 / 3, 0.5, 1000.0], ["0.333", "0.5", "1000"]),
+        ([0.3331111, 0.3332222, 1], ["0.333111", "0.333222", "1"]),
+        ([1234567, 1234568], ["1234567", "1234568"]),
+        ([2**53, 2**53 + 1], ["9007199254740992", "9007199254740993"]),
+        ([0.12345678, 0.12345679], ["0.12345678", "0.12345679"]),
+        ([2**63, 2**64], ["9.22e+18", "1.84e+19"]),
+        (["log \n\n Tr", "log det"], ["log Tr", "log det"]),
+    ],
+)
+def test_no_two_values_are_shown_alike(values: list[Any], shown: list[str]) -> None:
+    made = explore(line, title="A line", describe=said, k=values, labels={"k": "a\n\nb"})
+    assert table(made._repr_html_())["shown"] == [shown]
+    assert "\n\n" not in made._repr_html_()
+
+
+def test_start_is_no_truth_value() -> None:
+    with pytest.raises(ValueError, match=r"^start must be one of k = \[1, 2\]; got True$"):
+        explore(line, title="A line", describe=said, k=[1, 2], start=True)
+
+
+def elsewhere(ax: Any, k: int) -> None:
+    plt.figure().add_subplot().plot([0, 1], [0, k])
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (
+            elsewhere,
+            r"^draw must draw on ax what depends on k; got the same picture at all 2 states$",
+        ),
+        (
+            lambda ax, k: ax.figure.set_size_inches(k, 2),
+            r"^draw must leave the figure's size, \(7.2, 3.2\) inches; got \(1, 2\) at k = 1$",
+        ),
+        (lambda ax, k: ax.remove(), r"^draw must leave as many axes .*, and at least one; got 0$"),
+        (lambda ax, k: ax.twinx() if k == 2 else 0, r"^draw must leave as many .*; got 1 or 2$"),
+    ],
+)
+def test_a_picture_is_drawn_where_it_is_looked_for(draw: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        explore(draw, title="A line", describe=said, k=[1, 2])
 
 
 def test_two_parameters_start_at_a_mapping() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 OWN = "\ue000"  # stands in ids for what tells this drawing's from another's
 GAP = "~"  # stands in a template for a word that changes
-SAME = "same-"  # starts the id of an axis; an empty one looks as it does in the first frame
+SAME = "\ue001"  # starts the id of an axis; an empty one looks as it does in the first frame
 DECIMAL = re.compile(r"-?\d+\.\d+")
 REFERENCE = re.compile(r"(?<=#)[\w.-]+")
 

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,8 @@ def explore(
     ----------
     draw : callable
         `draw(ax, **state)` draws one frame; `ax` is an Axes, or an array of them if `columns` > 1.
-        Limits that it leaves to autoscaling are made common to all frames.
+        Limits that it leaves to autoscaling are made common to all frames. The figure's size is
+        `size`, and its axes are as many in every frame and stand where they do at the start.
     title : str
         What the figure is called.
     describe : callable
@@ -133,7 +134,7 @@ def explore(
         describe,
         " ".join(title.split()),
         axes,
-        {name: names.get(name, name) for name in axes},
+        {name: " ".join(names.get(name, name).split()) for name in axes},
         _start(axes, start),
         columns,
         (width, height),
@@ -161,17 +162,19 @@ def _is_live() -> bool:
 def _values(name: str, given: Any) -> list[Any]:
     allowed = "at least two increasing numbers, or different strings"
     try:
-        if isinstance(given, str | bytes | Mapping):
-            raise TypeError
+        if isinstance(given, str | bytes | Mapping | set | frozenset):
+            raise TypeError  # a set has no order that lasts
         found = [value.item() if isinstance(value, np.generic) else value for value in given]
     except TypeError:
         raise TypeError(f"{name} must be {allowed}; got {given!r}") from None
     if all(isinstance(value, str) for value in found):
-        good = len(set(found)) == len(found) and all(value.strip() for value in found)
+        shown = _shown(found)
+        good = len(set(shown)) == len(found) and all(shown)
     else:
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in found):
             raise TypeError(f"{name} must be {allowed}; got {given!r}")
-        good = bool(np.isfinite(found).all()) and bool((np.diff(found) > 0).all())
+        good = all(abs(v) <= sys.float_info.max for v in found)
+        good = good and all(v < w for v, w in pairwise(found))
     if len(found) < 2 or not good:
         raise ValueError(f"{name} must be {allowed}; got {given!r}")
     return found
@@ -188,7 +191,8 @@ def _start(axes: Mapping[str, Sequence[Any]], start: Any) -> dict[str, Any]:
     for name, value in start.items():
         if name not in axes:
             raise ValueError(f"start must name {' or '.join(axes)}; got {name!r}")
-        if not isinstance(value, str | int | float | np.number) or value not in axes[name]:
+        kind = str | int | float | np.number
+        if not isinstance(value, kind) or isinstance(value, bool) or value not in axes[name]:
             raise ValueError(f"start must be one of {name} = {axes[name]!r}; got {value!r}")
         first[name] = axes[name][axes[name].index(value)]
     return first
@@ -196,10 +200,13 @@ def _start(axes: Mapping[str, Sequence[Any]], start: Any) -> dict[str, Any]:
 
 def _shown(values: Sequence[Any]) -> list[str]:
     """Return values as short as tells them apart, in full where six digits are enough."""
-    if isinstance(values[0], str):
-        return list(values)
-    short = [f"{v:.6g}" if float(f"{v:.6g}") == v else f"{v:.3g}" for v in values]
-    return short if len(set(short)) == len(short) else [f"{v:.6g}" for v in values]
+    if all(isinstance(value, str) for value in values):
+        return [" ".join(value.split()) for value in values]
+    for digits in (3, 6):
+        short = [f"{v:.6g}" if float(f"{v:.6g}") == v else f"{v:.{digits}g}" for v in values]
+        if len(set(short)) == len(values):
+            return short
+    return [str(value) for value in values]
 
 
 def _markup(scene: Scene, states: Sequence[State]) -> str:
@@ -212,6 +219,11 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
     studio = Studio()
     frames = {i: studio.frame(figures.pop(i)) for i in order}
     drawing = Drawing([frames[i] for i in range(len(states))], start)
+    if not drawing.moves:
+        raise ValueError(
+            f"draw must draw on ax what depends on {' and '.join(scene.values)}; got the same"
+            f" picture at all {len(states)} states"
+        )
     shown = [_shown(values) for values in scene.values.values()]
     table = {"title": scene.title, "start": start, "shown": shown, "words": words}
     table["moves"] = drawing.moves

@@ -14,9 +14,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axis import Axis
+from matplotlib.artist import Artist
+from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from coupled_flows.display.changes import SAME, plain
 from coupled_flows.display.figures import ANONYMOUS, STYLE, canvas, cleaned, simplify
@@ -24,6 +26,8 @@ from coupled_flows.display.figures import ANONYMOUS, STYLE, canvas, cleaned, sim
 State = Mapping[str, Any]
 # a curve has as many points in every frame
 RC: Any = STYLE | {"path.simplify": False}
+# what says by itself how an artist looks; transforms and callbacks say it by their address
+PLAIN = (str, int, float, tuple, list, np.ndarray, FontProperties, type(None))
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,23 @@ class Scene:
             except Exception as error:
                 error.add_note(f"explore was drawing {_said(state)}")
                 raise
+        width, height = figure.get_size_inches()
+        if (width, height) != self.size:
+            raise ValueError(
+                f"draw must leave the figure's size, {self.size} inches; got ({width:g},"
+                f" {height:g}) at {_said(state)}"
+            )
         return figure
 
     def same_limits(self, figures: Sequence[Figure]) -> None:
         """Where `draw` sets no limits, give all figures those that hold what any of them shows."""
-        for i in range(self.columns):
+        counts = sorted({len(figure.axes) for figure in figures})
+        if counts[0] == 0 or len(counts) > 1:
+            raise ValueError(
+                "draw must leave as many axes in the figure at every state, and at least one; got"
+                f" {' or '.join(map(str, counts))}"
+            )
+        for i in range(counts[0]):
             every = [figure.axes[i] for figure in figures]
             for name in "xy":
                 if any(getattr(axes, f"get_autoscale{name}_on")() for axes in every):
@@ -87,33 +103,34 @@ class Studio:
 
     def svg(self, figure: Figure) -> str:
         """Return the whole drawing as SVG."""
-        simplify(figure)
-        svg = FigureCanvasSVG(figure)
-        figure.set_dpi(72)  # as in SVG, so that text has one size in the layout and in the drawing
-        if not self._places:
-            if (layout := figure.get_layout_engine()) is not None:
-                layout.execute(figure)
-            self._places = [axes.get_position(original=True) for axes in figure.axes]
-        figure.set_layout_engine("none")
-        for axes, place in zip(figure.axes, self._places, strict=False):
-            axes.set_position(place)
         buffer = io.StringIO()
-        with mpl.rc_context(RC):
+        with mpl.rc_context(RC):  # ticks are made as late as this
+            simplify(figure)
+            svg = FigureCanvasSVG(figure)
+            figure.set_dpi(72)  # as in SVG, so that text has one size in layout and drawing
+            if not self._places:
+                if (layout := figure.get_layout_engine()) is not None:
+                    layout.execute(figure)
+                self._places = [axes.get_position(original=True) for axes in figure.axes]
+            figure.set_layout_engine("none")
+            for axes, place in zip(figure.axes, self._places, strict=True):
+                axes.set_position(place)
             svg.print_svg(buffer, metadata=ANONYMOUS)  # type: ignore[no-untyped-call]
         return cleaned(buffer.getvalue())
 
     def frame(self, figure: Figure) -> ET.Element:
         """Return the drawing, without the axes that look as they do in the first frame."""
-        simplify(figure)
-        first = not self._looks
-        for i, axes in enumerate(figure.axes):
-            for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
-                key, look = f"{SAME}{i}{name}", _look(axis)
-                if first:
-                    self._looks[key] = look
-                    axis.set_gid(key)
-                elif self._looks.get(key) == look:
-                    _leave_out(axis, key)
+        with mpl.rc_context(RC):
+            simplify(figure)
+            first = not self._looks
+            for i, axes in enumerate(figure.axes):
+                for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+                    key, look = f"{SAME}{i}{name}", _look(axis)
+                    if first:
+                        self._looks[key] = look
+                        axis.set_gid(key)
+                    elif look is not None and self._looks[key] == look:
+                        _leave_out(axis, key)
         return plain(self.svg(figure))
 
 
@@ -122,21 +139,50 @@ def _said(state: State) -> str:
 
 
 def _look(axis: Axis) -> object:
-    """Return all that an axis shows, in a form that can be compared."""
-    ticks = []
+    """Return all that decides how an axis looks, to be compared; None if that is not known."""
+    axes = axis.axes
+    if type(axis) not in {XAxis, YAxis} or not (axis.get_visible() and axes.get_visible()):
+        return None  # one in three dimensions or round the circle turns with more than its ticks
+    ticks: list[object] = []
+    in_the_way = axis.get_label_position() == "top"
     for which in ("major", "minor"):
         at = getattr(axis, f"get_{which}ticklocs")()
-        labels = getattr(axis, f"get_{which}_formatter")().format_ticks(at)
-        ticks.append((tuple(at), tuple(labels), repr(axis.get_tick_params(which))))
-    label = axis.get_label()
+        formatter = getattr(axis, f"get_{which}_formatter")()
+        labels, offset = formatter.format_ticks(at), formatter.get_offset()
+        look = axis.get_tick_params(which)
+        # there are ticks already where `draw` asked for some, maybe to change them
+        made = vars(axis).get(f"{which}Ticks", ())
+        parts = [_plain(part) for tick in made for part in (tick, *tick.get_children())]
+        ticks += [tuple(at), tuple(labels), offset, repr(look), parts]
+        in_the_way |= bool(offset or look.get("top") or look.get("labeltop"))
+    titles = [a.get_title(side) for a in axes.figure.axes for side in ("left", "center", "right")]
+    if in_the_way and any(titles):
+        return None  # a title makes way for it, so it must be there
+    places = [axes.spines[side].get_position() for side in ("left", "right", "bottom", "top")]
+    held = axes.get_aspect() != "auto" or any(place != ("outward", 0.0) for place in places)
     return (
-        axis.get_visible(),
+        _plain(axis),
+        _plain(axis.label),
+        _plain(axis.offsetText),
         axis.get_scale(),
         tuple(axis.get_view_interval()),
-        (label.get_text(), label.get_color(), label.get_fontsize()),
-        axis.get_label_position(),
+        axes.axison,
+        axes.get_box_aspect(),
+        axes.get_anchor(),
+        repr((axes.get_aspect(), axes.get_adjustable(), places, axes.viewLim)) if held else None,
         ticks,
     )
+
+
+def _plain(artist: Artist) -> object:
+    """Return what an artist says of its looks."""
+    held = [
+        (name, str(value))
+        for name, value in vars(artist).items()
+        if isinstance(value, PLAIN) and name not in {"majorTicks", "minorTicks"}
+    ]
+    patch = getattr(artist, "_bbox_patch", None)
+    return held if patch is None else (held, _plain(patch))
 
 
 def _leave_out(axis: Axis, key: str) -> None:
