@@ -733,3 +733,22 @@ def test_on_paper_there_are_no_controls_and_in_the_dark_the_ink_is_light(
     assert not controls.first.is_visible()
     assert not controls.nth(1).is_visible()
     page.close()
+
+
+def test_the_same_explorer_stands_on_a_page_twice(
+    made: dict[str, str], browser: Browser, tmp_path: Path
+) -> None:
+    twice = 2 * made["a slider and a choice"]
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    path = tmp_path / "page.html"
+    path.write_text(f'<!doctype html><html lang="en"><title>Twice</title>{twice}', encoding="utf8")
+    page.goto(path.as_uri())
+    first, second = page.locator("flow-explorer").all()
+    first.get_by_role("radio", name="log Tr").check()
+    second.get_by_role("slider", name="beta").press("End")
+    assert first.locator(".explorer-words").text_content() == peak(2.0, "log Tr")
+    assert second.locator(".explorer-words").text_content() == peak(3.0, "log det")
+    assert errors == []
+    page.close()

@@ -1,4 +1,5 @@
 (() => {
+  let count = 0;
   // Defined once, however many explorers a page has.
   if (!customElements.get("flow-explorer")) customElements.define("flow-explorer", class extends HTMLElement {
     connectedCallback() { this.begin(); }
@@ -9,6 +10,10 @@
       this.svg = this.querySelector("svg");
       this.words = this.querySelector(".explorer-words");
       this.controls = this.querySelector(".explorer-controls");
+      // The same explorer may stand on a page twice, but its choices are its own.
+      const own = `-${count++}`;
+      for (const key of ["id", "for", "name"])
+        this.controls.querySelectorAll(`[${key}]`).forEach(e => e.setAttribute(key, e.getAttribute(key) + own));
       this.nodes = this.table.moves.map(([n]) => this.svg.querySelector(`[data-v="${n}"]`));
       this.controls.addEventListener("input", () => this.show());
       // A slider speaks its own text; only after a choice the words under the figure are spoken.
