@@ -277,6 +277,12 @@ def test_whatever_a_state_does_to_its_axes_is_seen(name: str) -> None:
         as_alone(lambda ax, k: touched(ax, [name] if k == 2 else [], k), [1, 2, 3], begin)
 
 
+def test_ticks_are_those_after_the_layout() -> None:
+    # the second axis takes height, and with less of it there are other ticks
+    done = ["an offset", "a second axis"]
+    as_alone(lambda ax, k: touched(ax, [done[k]], k), [0, 1], 1)
+
+
 @settings(max_examples=10)
 @given(st.lists(st.lists(st.sampled_from(list(TOUCHES)), max_size=4), min_size=2, max_size=4))
 def test_whatever_states_do_together_is_seen(done: list[list[str]]) -> None:

@@ -10,11 +10,11 @@ import io
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -26,8 +26,10 @@ from coupled_flows.display.figures import ANONYMOUS, STYLE, canvas, cleaned, sim
 State = Mapping[str, Any]
 # a curve has as many points in every frame
 RC: Any = STYLE | {"path.simplify": False}
-# what says by itself how an artist looks; transforms and callbacks say it by their address
-PLAIN = (str, int, float, tuple, list, np.ndarray, FontProperties, type(None))
+# what says by itself how something looks; transforms and methods say it by their address
+PLAIN = (
+    str, int, float, tuple, list, np.ndarray, FontProperties, FunctionType, type(None),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,15 @@ def _look(axis: Axis) -> object:
     for which in ("major", "minor"):
         at = getattr(axis, f"get_{which}ticklocs")()
         formatter = getattr(axis, f"get_{which}_formatter")()
+        locator = getattr(axis, f"get_{which}_locator")()
         labels, offset = formatter.format_ticks(at), formatter.get_offset()
         look = axis.get_tick_params(which)
         # there are ticks already where `draw` asked for some, maybe to change them
         made = vars(axis).get(f"{which}Ticks", ())
         parts = [_plain(part) for tick in made for part in (tick, *tick.get_children())]
         ticks += [tuple(at), tuple(labels), offset, repr(look), parts]
+        # elsewhere than at these ticks too: there may be others after the layout
+        ticks += [_plain(formatter), _plain(locator)]
         in_the_way |= bool(offset or look.get("top") or look.get("labeltop"))
     titles = [a.get_title(side) for a in axes.figure.axes for side in ("left", "center", "right")]
     if in_the_way and any(titles):
@@ -174,15 +179,15 @@ def _look(axis: Axis) -> object:
     )
 
 
-def _plain(artist: Artist) -> object:
-    """Return what an artist says of its looks."""
+def _plain(part: Any) -> object:
+    """Return what an artist, a formatter or a locator says of its looks."""
     held = [
         (name, str(value))
-        for name, value in vars(artist).items()
+        for name, value in vars(part).items()
         if isinstance(value, PLAIN) and name not in {"majorTicks", "minorTicks"}
     ]
-    patch = getattr(artist, "_bbox_patch", None)
-    return held if patch is None else (held, _plain(patch))
+    patch = getattr(part, "_bbox_patch", None)
+    return type(part), held, None if patch is None else _plain(patch)
 
 
 def _leave_out(axis: Axis, key: str) -> None:
