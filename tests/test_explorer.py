@@ -528,7 +528,8 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
 def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel, as `explore` sees one."""
     shell = SimpleNamespace(kernel=object())
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    ipython = SimpleNamespace(get_ipython=lambda: shell, version_info=(9, 0))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.delenv("COUPLED_FLOWS_BUILD", raising=False)
 
 
@@ -583,6 +584,22 @@ def test_a_slider_reaches_all_between_the_first_value_and_the_last(
     if kind == "IntSlider":
         control.value = 3
         assert type(made._state()["k"]) is int
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize(
+    "values", [[7e-5, 7e-4, 7e-3], [0.3, 3.0, 30.0], [0.1, 0.2, 0.3], [-0.3, 0.0, 0.3], [1e-9, 1e9]]
+)
+def test_a_slider_draws_at_the_values_themselves(values: list[float]) -> None:
+    drawn = []
+    made = live(draw=lambda ax, k: drawn.append(k), describe=said, title="A line", k=values)
+    for value in values:
+        for rounded in (value - 1e-15 * value, value + 1e-17, value + 1e-15 * value):
+            made.controls["k"].value = rounded
+            made._drawn()
+            assert drawn.pop() == value
+    made.controls["k"].value = middle = 0.7 * values[0] + 0.3 * values[1]
+    assert drawn.pop() == pytest.approx(middle, rel=1e-12)
 
 
 @pytest.mark.usefixtures("kernel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from traceback import format_exception_only
 from typing import Any
 
@@ -61,7 +62,8 @@ class LiveExplorer:
         return self._box._repr_mimebundle_(**options) | {"text/plain": repr(self)}
 
     def _state(self) -> State:
-        return {name: control.value for name, control in self.controls.items()}
+        values = self._scene.values
+        return {name: _exact(c.value, values[name]) for name, c in self.controls.items()}
 
     def _drawn(self) -> str:
         state = self._state()
@@ -96,3 +98,12 @@ def _control(ipywidgets: Any, label: str, values: Sequence[Any], start: Any) -> 
         step = float(steps.sum()) / STOPS
         return ipywidgets.FloatLogSlider(start, base=10, min=low, max=high, step=step, **look)
     return ipywidgets.FloatSlider(start, min=first, max=last, step=(last - first) / STOPS, **look)
+
+
+def _exact(value: Any, values: Sequence[Any]) -> Any:
+    """Return the value that a slider stands at; rounded, its end would lie beyond the last."""
+    if not isinstance(value, float):
+        return value
+    nearest = min(values, key=lambda known: abs(known - value))
+    gap = min(high - low for low, high in pairwise(values))
+    return nearest if math.isclose(value, nearest, rel_tol=1e-9, abs_tol=1e-9 * gap) else value
