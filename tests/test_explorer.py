@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 import re
+import symtable
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -30,6 +32,10 @@ from coupled_flows.display.explorer import Explorer
 from coupled_flows.display.figures import INK, framed, owned
 from coupled_flows.display.live import LiveExplorer
 from coupled_flows.display.studio import Scene, Studio
+from tools.pages import notebook, pages
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = {page.name: read for page in pages(ROOT) if (read := notebook(page)) is not None}
 
 ANGLES = np.linspace(0, 2 * np.pi, 200)
 STEPS = 2.0 ** -np.arange(6, 0.9, -0.25)
@@ -647,6 +653,36 @@ def test_without_widgets_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(ModuleNotFoundError, match=r"explore needs ipywidgets in a live kernel: "):
         explore(line, describe=said, title="A line", k=[1, 2])
+
+
+def reads(table: symtable.SymbolTable) -> set[str]:
+    """The names of the page that a function reads, or one within it."""
+    own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global()}
+    return own.union(*(reads(inner) for inner in table.get_children()))
+
+
+@pytest.mark.parametrize("page", BOOK)
+def test_no_later_cell_changes_what_an_explorer_draws(page: str) -> None:
+    # a live one draws when its slider moves, which may be after all cells have run
+    known: dict[str, set[str]] = {}
+    needed: set[str] = set()
+    for code in [cell.source for cell in BOOK[page].cells if cell.cell_type == "code"]:
+        module = symtable.symtable(code, page, "exec")
+        assert not needed & {s.get_name() for s in module.get_symbols() if s.is_assigned()}
+        known |= {inner.get_name(): reads(inner) for inner in module.get_children()}
+        for call in ast.walk(ast.parse(code)):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "explore":
+                (describe,) = [k.value for k in call.keywords if k.arg == "describe"]
+                for given in (call.args[0], describe):
+                    asked = ast.unparse(given)
+                    if isinstance(given, ast.Lambda):
+                        (inner,) = symtable.symtable(asked, page, "eval").get_children()
+                        found = reads(inner)
+                    else:
+                        found = known[asked]
+                    while found - needed:
+                        needed |= found
+                        found = set().union(*(known.get(name, set()) for name in found))
 
 
 # -- in a browser ---------------------------------------------------------------------------------
