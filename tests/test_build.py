@@ -55,8 +55,8 @@ CLAIM = {
     "measured": 41.0312,
     "low": 41.01,
     "high": 41.05,
-    "expected": "≤ 42",
-    "verdict": "fails",
+    "expected": "≤ 1e-02",
+    "verdict": "fails for our instance",
     "anchor": "claim-C1a",
 }
 LAW = f"""\
@@ -93,8 +93,18 @@ See {prf:ref}`thm-one`. The law says {glue:text}`law.md::number:.0f`.
 LEDGER = """\
 # Ledger
 
+```{not-held}
+```
+
+## One
+
 ```{ledger}
 C1: the abstract's *first* words | book/law
+```
+
+## Two
+
+```{ledger}
 C2a: the second | a later part
 ```
 """
@@ -192,10 +202,35 @@ def test_ledger_shows_decided_and_open_claims(book: Book) -> None:
             "C1a",
             r"The number. It is near \(42\). Under H1, H9.",
             "41.031 [41.010, 41.050]",
-            "≤ 42",
-            "fails",
+            "≤ 1e\N{MINUS SIGN}02",
+            "fails for our instance",
         ],
         ["C2a", "the second", "open: a later part"],
+    ]
+
+
+def test_ledger_marks_a_verdict_by_its_kind(book: Book) -> None:
+    verdicts = book.soup("quick", "ledger").select("table.ledger .verdict")
+    assert [verdict["class"] for verdict in verdicts] == [
+        ["verdict", "verdict-fails"],
+        ["verdict", "verdict-open"],
+    ]
+
+
+def test_ledger_leads_to_what_does_not_hold_and_counts_each_table(book: Book) -> None:
+    page = book.soup("quick", "ledger")
+    (item,) = page.select("ul.not-held > li")
+    assert " ".join(item.get_text().split()) == "C1a The number."
+    (link,) = item.select("a")
+    target = page.find(id=str(link["href"]).removeprefix("#"))
+    assert target is not None
+    assert target.name == "tr"
+    text = book.text("quick", "ledger")
+    assert "1 line fails for our instance: C1a" in text
+    assert "No line is undecided or is contradicted." in text
+    counted = [section.select_one("p") for section in page.select("section section")]
+    assert [found and found.get_text() for found in counted][:1] == [
+        "1 line decided: 1 fails for our instance."
     ]
 
 
@@ -292,6 +327,16 @@ def broken(book: Book) -> Iterator[Book]:
     yield book
     (book.root / "book/bad.md").unlink()
     book.contents("law", "ledger")
+
+
+@pytest.mark.parametrize(("key", "said"), [("C2", "no lines"), ("C1", "2 lines")])
+def test_claim_that_has_not_one_line_fails_the_build(broken: Book, key: str, said: str) -> None:
+    text = LEDGER.replace("C1:", f"{key}:") if key == "C2" else LEDGER.replace("C2a:", "C1:")
+    broken.page("bad", text)
+    broken.contents("law", "bad")
+    done = broken.build("--quick")
+    assert done.returncode == 1
+    assert f"{said} of the ledger hold C1a" in done.stderr
 
 
 def test_failing_cell_fails_the_build(broken: Book) -> None:

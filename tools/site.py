@@ -19,7 +19,13 @@ from sphinx.util.typing import ExtensionMetadata
 
 from tools import tags
 from tools.buttons import offer_notebook, offer_services
-from tools.ledger import Assumption, LedgerDirective, link_assumptions
+from tools.ledger import (
+    Assumption,
+    LedgerDirective,
+    NotHeldDirective,
+    check_complete,
+    link_assumptions,
+)
 from tools.run_time import UNKNOWN, RunTime, RunTimeRole
 from tools.verdicts import VerdictsRole
 
@@ -167,6 +173,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_config_value("coupled_flows_record", "", "", types=(str,))
     app.add_config_value("coupled_flows_launch", {}, "html", types=(dict,))
     app.add_directive("ledger", LedgerDirective)
+    app.add_directive("not-held", NotHeldDirective)
     app.add_role("run-time", RunTimeRole())
     app.add_role("verdicts", VerdictsRole())
     app.add_node(Assumption)
@@ -174,6 +181,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("env-get-outdated", outdated)
     app.connect("env-before-read-docs", note_read)
     app.connect("env-updated", rewritten)
+    app.connect("doctree-read", check_complete)
     app.connect("doctree-resolved", link_assumptions)
     app.connect("doctree-resolved", show_run_time)
     app.connect("doctree-resolved", free_ids)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
+
+from tools.claims import Claim
 
 LEDGER = "book/ledger"
 # how a verdict begins, and how one and several lines with it are spoken of; the first that fits
@@ -31,13 +33,34 @@ def row(key: str) -> str:
     return f"ledger-{key}"
 
 
-def counted(claims: list[dict[str, Any]]) -> str:
+def kind(claim: Claim) -> str:
+    """Return how the verdict on a claim begins, one of `ORDER`."""
+    return next(kind for kind in SPOKEN if str(claim["verdict"]).startswith(kind))
+
+
+def below(key: str, claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims that decide a claim of the abstract, or a part of it."""
+    return [claim for claim in claims if re.fullmatch(rf"{re.escape(key)}[a-z]*", claim["key"])]
+
+
+def counted(claims: Sequence[Claim]) -> str:
     """Return in words how many claims have which verdict."""
     counts = dict.fromkeys(ORDER, 0)
     for claim in claims:
-        counts[next(kind for kind in SPOKEN if str(claim["verdict"]).startswith(kind))] += 1
+        counts[kind(claim)] += 1
     told = [f"{n} {SPOKEN[kind][n > 1]}" for kind, n in counts.items() if n]
     return f"{len(claims)} line{'s' * (len(claims) > 1)} decided: {', '.join(told)}"
+
+
+def not_held(claims: Sequence[Claim]) -> Iterator[tuple[str, list[Claim]]]:
+    """Yield the claims that do not hold, by verdict, each time with words to stand before them."""
+    groups = {word: [claim for claim in claims if kind(claim) == word] for word in ORDER[2:]}
+    for word, group in groups.items():
+        if group:
+            several = len(group) > 1
+            yield f"{len(group)} line{'s' * several} {SPOKEN[word][several]}:", group
+    if none := [SPOKEN[word][0] for word, group in groups.items() if not group]:
+        yield f"No line {' or '.join(none)}.", []
 
 
 class VerdictsRole(SphinxRole):
@@ -50,7 +73,7 @@ class VerdictsRole(SphinxRole):
             path = Path(folder) / "claims.json"
             self.env.note_dependency(str(path))
             claims = json.loads(path.read_text(encoding="utf8"))
-            own = [c for c in claims if re.fullmatch(rf"{re.escape(self.text)}[a-z]*", c["key"])]
+            own = below(self.text, claims)
             if not own:
                 message = self.inliner.reporter.error(
                     f"no page shows a claim below {self.text!r}", line=self.lineno
