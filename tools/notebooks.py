@@ -1,5 +1,7 @@
 """The pages as executed notebooks: to download, and to publish for Binder and Colab.
 
+A page without code is downloaded as plain Markdown, with the tables and lists that the build fills.
+
 python -m tools.notebooks FOLDER     what the deploy workflow puts on the branch `notebooks`
 
 A service opens notebooks from a public repository, so those have one more cell, the first, which
@@ -14,19 +16,23 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from pybtex.database import parse_file
 
-from tools import address, provenance
+from tools import address, claims, provenance
 from tools.execution import Executed
+from tools.pages import pages
 from tools.plain import Said, labels_of, plain, values_of
 from tools.run_time import about
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "python-3.11"  # a service's own may be older than the library allows
+
+FRONT_MATTER = re.compile(r"\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 
 INSTALL = """\
 # The library of the book, if it is not here yet, as it was when this notebook was made.
@@ -69,7 +75,7 @@ class UnpublishableError(Exception):
 
 
 def write_downloads(root: Path, html: Path, edition: str, run: Mapping[str, Executed]) -> None:
-    """Write every executed page as a notebook beside its source in the website."""
+    """Write every executed page as a notebook beside its source, every other page in its place."""
     sources = html / "_sources"
     for old in sources.rglob("*.ipynb"):
         old.unlink()
@@ -82,10 +88,17 @@ def write_downloads(root: Path, html: Path, edition: str, run: Mapping[str, Exec
         for page, values in own.items()
         for name, value in values.items()
     }
-    for page, done in run.items():
-        values = {**others, **own[page]}
-        said = Said(labels, values, works, about(done.seconds, edition), notebooks)
-        _save(taken_away(done.notebook, said), sources / f"{page}.ipynb")
+    unsaid = Said(labels, others, works, "", notebooks, claims.collect(run))
+    for page in pages(root):
+        if page.name in run:
+            done = run[page.name]
+            values = {**others, **own[page.name]}
+            said = replace(unsaid, values=values, run_time=about(done.seconds, edition))
+            _save(taken_away(done.notebook, said), sources / f"{page.name}.ipynb")
+        else:
+            source = FRONT_MATTER.sub("", page.path.read_text(encoding="utf8"))
+            text = plain(source, unsaid)
+            (sources / f"{page.name}.md").write_text(f"{text}\n", encoding="utf8")
 
 
 def taken_away(page: NotebookNode, said: Said) -> NotebookNode:

@@ -1,4 +1,4 @@
-"""Turn a page's Markdown into Markdown that any Jupyter shows: for the notebooks readers take away.
+"""Turn a page's Markdown into Markdown that any program shows: for what readers take away.
 
 The page's own language has statements, numbered equations, folded proofs, references and quoted
 results. Away from the book nothing knows them, so each becomes what it looks like on the page.
@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from pybtex.database import BibliographyData
+from pybtex.plugin import find_plugin
+
+from tools import ledger, verdicts
+from tools.claims import Claim
 
 OPENING = re.compile(r"(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\} *(?P<title>.*)")
 OPTION = re.compile(r":(?P<name>[\w-]+): *(?P<value>.*)")
 TARGET = re.compile(r"\([\w-]+\)=\n?", re.MULTILINE)
+ATTRIBUTES = re.compile(r"^\{\.[\w-]+\}\n", re.MULTILINE)
 ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]*)`")
 MATHEMATICS = re.compile(r"(\$\$.*?\$\$|\$[^$]*\$)", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s:]+)\)")
@@ -41,6 +46,8 @@ class Said:
         How long the page ran.
     notebooks : frozenset[str]
         The pages that are notebooks too, by file name without suffix.
+    claims : Sequence[Claim]
+        The claims that the executed pages show, in reading order.
     """
 
     labels: Mapping[str, str]
@@ -48,6 +55,7 @@ class Said:
     works: BibliographyData
     run_time: str
     notebooks: frozenset[str]
+    claims: Sequence[Claim] = ()
 
 
 def labels_of(pages: Iterable[Path]) -> dict[str, str]:
@@ -83,7 +91,8 @@ def values_of(notebook: NotebookNode) -> dict[str, str]:
 
 def plain(source: str, said: Said) -> str:
     """Return the Markdown without anything that only the book's own website shows."""
-    text = _blocks(TARGET.sub("", source).splitlines(), said)
+    source = ATTRIBUTES.sub("", TARGET.sub("", source))
+    text = _blocks(source.splitlines(), said)
     text = ROLE.sub(lambda role: _role(role["name"], role["text"], said), text)
     parts = MATHEMATICS.split(text)
     # Outside mathematics, where [f](x) is no link.
@@ -142,7 +151,26 @@ def _equation(name: str, title: str, options: dict[str, str], body: list[str], s
     return "\n".join(["$$", *(line for line in body if line.strip()), *tag, "$$"])
 
 
-def _list(name: str, title: str, options: dict[str, str], body: list[str], said: Said) -> str:
+def _ledger(name: str, title: str, options: dict[str, str], body: list[str], said: Said) -> str:
+    return ledger.markdown(body, said.claims)
+
+
+def _not_held(name: str, title: str, options: dict[str, str], body: list[str], said: Said) -> str:
+    lines = []
+    for words, claims in verdicts.not_held(said.claims):
+        lines += [words, "", *(f"- {claim['key']} {claim['title']}" for claim in claims), ""]
+    return "\n".join(lines)
+
+
+def _works(name: str, title: str, options: dict[str, str], body: list[str], said: Said) -> str:
+    style = find_plugin("pybtex.style.formatting", "alpha")()
+    backend = find_plugin("pybtex.backends", "markdown")()
+    works = (work.text.render(backend) for work in style.format_bibliography(said.works))
+    # One line a work, and no sign escaped that Markdown reads as itself here.
+    return "\n".join(re.sub(r"\\([.()-])", r"\1", f"- {' '.join(work.split())}") for work in works)
+
+
+def _inside(name: str, title: str, options: dict[str, str], body: list[str], said: Said) -> str:
     return _blocks(body, said)
 
 
@@ -152,10 +180,16 @@ def _nothing(name: str, title: str, options: dict[str, str], body: list[str], sa
 
 DIRECTIVES: dict[str, Callable[[str, str, dict[str, str], list[str], Said], str]] = {
     "admonition": _titled,
+    "bibliography": _works,
+    "card-footer": _inside,
     "warning": _titled,
     "dropdown": _folded,
-    "list-table": _list,
+    "grid": _inside,
+    "grid-item-card": _titled,
+    "ledger": _ledger,
+    "list-table": _inside,
     "math": _equation,
+    "not-held": _not_held,
     "solution-start": _solution,
     "solution-end": _nothing,
 }
@@ -171,6 +205,8 @@ def _role(name: str, text: str, said: Said) -> str:
         return f"({'; '.join(f'{authors}, {year}' for authors, year in works)})"
     if name == "run-time":
         return said.run_time
+    if name == "verdicts":
+        return verdicts.counted(verdicts.below(text, said.claims))
     words, label = re.fullmatch(r"(?:(.*?) *<)?(.*?)>?", text, re.DOTALL).groups()  # type: ignore[union-attr]
     return words or said.labels.get(label.lower(), label)
 
