@@ -196,7 +196,7 @@ QUESTION = re.compile(r"^(:{3,})\{dropdown\} (?P<title>.*)\n(?P<answer>(?s:.*?))
 def test_a_page_says_at_its_top_what_it_gives_needs_and_takes(page: str) -> None:
     top = prose(page).split("\n## ")[0]
     boxes = re.findall(
-        r"^:::\{admonition\} On this page\n:class: tip\n(.*?)^:::$", top, re.S | re.M
+        r"^:::\{admonition\} At a glance\n:class: tip\n(.*?)^:::$", top, re.S | re.M
     )
     assert len(boxes) == 1
     for part in (

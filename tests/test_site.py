@@ -262,7 +262,7 @@ def test_page_says_how_long_it_runs_at_its_top_if_it_says_so_at_all(
     for place in places:
         box = place.find_parent(class_="admonition")
         assert box is not None
-        assert re.match(r"On this page\b", box.get_text().strip())
+        assert re.match(r"At a glance\b", box.get_text().strip())
         assert re.fullmatch(r"about [\w ]+ \(quick edition\)", place.get_text())
 
 
