@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from coupled_flows import fit_order
 from coupled_flows.display import page
-from coupled_flows.display.page import Table, choose, quote
+from coupled_flows.display.page import Table, choose, quote, typeset
 
 VARIABLE = "COUPLED_FLOWS_EDITION"
 text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
@@ -111,6 +111,10 @@ def read(table: Table) -> Tag:
     return found
 
 
+def hyphens(text: object) -> str:
+    return str(text).replace("\N{MINUS SIGN}", "-")
+
+
 @given(st.data(), st.integers(1, 4), st.integers(0, 3))
 def test_any_text_comes_back_from_the_html(data: st.DataObject, columns: int, rows: int) -> None:
     row = st.lists(text, min_size=columns, max_size=columns)
@@ -118,12 +122,33 @@ def test_any_text_comes_back_from_the_html(data: st.DataObject, columns: int, ro
     header, caption = data.draw(names), data.draw(text)
     body = data.draw(st.lists(row, min_size=rows, max_size=rows))
     table = read(Table(header, body, caption=caption))
-    assert [cell.get_text() for cell in table.select("thead th")] == header
-    cells = [[cell.get_text() for cell in row] for row in table.select("tbody tr")]
-    assert cells == body
-    assert table.select("caption")[0].get_text() == caption
+    assert [hyphens(cell.get_text()) for cell in table.select("thead th")] == [
+        *map(hyphens, header)
+    ]
+    cells = [[hyphens(cell.get_text()) for cell in row] for row in table.select("tbody tr")]
+    assert cells == [[*map(hyphens, row)] for row in body]
+    assert hyphens(table.select("caption")[0].get_text()) == hyphens(caption)
     assert table.parent is not None
-    assert table.parent["aria-label"] == caption
+    assert hyphens(table.parent["aria-label"]) == hyphens(caption)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("-0.6667", "−0.6667"),
+        ("by -3, to -.5", "by −3, to −.5"),
+        ("1.5e-07", "1.5e−07"),
+        ("-0.186 [-0.2, -1e-3]", "−0.186 [−0.2, −1e−3]"),
+        ("U = -z, (-x)", "U = −z, (−x)"),
+        ("2026-04-17, half-way, x-1, (a)-b, e-mail", "2026-04-17, half-way, x-1, (a)-b, e-mail"),
+        ("--quick -> a - b", "--quick -> a - b"),
+    ],
+)
+def test_a_minus_sign_stands_before_numbers_and_symbols(written: str, shown: str) -> None:
+    assert typeset(written) == shown
+    table = Table([written], [[written]], caption="Signs.")
+    assert [cell.get_text() for cell in read(table).select("th")] == [shown, shown]
+    assert written in repr(table)  # which is text, to be copied
 
 
 def test_markup_in_a_cell_is_text() -> None:

@@ -63,6 +63,7 @@ def test_no_second_computation_uses_the_library() -> None:
         ("3", [3.0]),
         ("-0.25", [-0.25]),
         ("1.5e-07", [1.5e-7]),
+        ("\N{MINUS SIGN}1.5e\N{MINUS SIGN}07", [-1.5e-7]),
         ("1.001 [0.998, 1.004]", [1.001, 0.998, 1.004]),
         ("0.503 ± 0.002", [0.503, 0.002]),
         ("0.0123 ± 0.0004 (0.0110 to 0.0139)", [0.0123, 0.0004, 0.0110, 0.0139]),
@@ -184,7 +185,8 @@ def test_a_quotation_is_printed_where_it_stands(
         number = format(float(raw), found["spec"]) if found["spec"] else raw
         before = re.search(r"[\w ,]*$", text[: found.start()])
         assert before is not None
-        assert f"{before[0]}{number}" in shown, found[0]
+        signed = re.sub(r"(?<![\w-])-(?=\d)|(?<=\de)-", "\N{MINUS SIGN}", number)
+        assert f"{before[0]}{signed}" in shown, found[0]
 
 
 # -- what a numbered page owes its reader ----------------------------------------------------------
@@ -195,9 +197,7 @@ QUESTION = re.compile(r"^(:{3,})\{dropdown\} (?P<title>.*)\n(?P<answer>(?s:.*?))
 @pytest.mark.parametrize("page", NUMBERED)
 def test_a_page_says_at_its_top_what_it_gives_needs_and_takes(page: str) -> None:
     top = prose(page).split("\n## ")[0]
-    boxes = re.findall(
-        r"^:::\{admonition\} At a glance\n:class: tip\n(.*?)^:::$", top, re.S | re.M
-    )
+    boxes = re.findall(r"^:::\{admonition\} At a glance\n:class: tip\n(.*?)^:::$", top, re.S | re.M)
     assert len(boxes) == 1
     for part in (
         r"^\*\*You will be able to\*\* \w",

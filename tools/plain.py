@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from pybtex.database import BibliographyData
 from pybtex.plugin import find_plugin
 
+from coupled_flows.display.page import typeset
 from tools import ledger, verdicts
 from tools.claims import Claim
 
@@ -219,8 +220,8 @@ def _value(text: str, said: Said) -> str:
     try:
         value = ast.literal_eval(shown)
     except (ValueError, SyntaxError):  # an object's own words
-        return shown
-    return format(value, style)
+        return typeset(shown)
+    return typeset(format(value, style))
 
 
 def _work(key: str, said: Said) -> tuple[str, str]:

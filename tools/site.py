@@ -17,6 +17,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
+from coupled_flows.display.page import typeset
 from tools import tags
 from tools.buttons import offer_notebook, offer_services
 from tools.ledger import (
@@ -83,6 +84,13 @@ def show_run_time(app: Sphinx, doctree: nodes.document, page: str) -> None:
         if said == UNKNOWN and app.config.coupled_flows_record:
             logger.warning("a page without code has no run time", location=place)
         place.replace_self(nodes.inline("", said, classes=["run-time"]))
+
+
+def typeset_numbers(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Give the numbers that the prose quotes a minus sign."""
+    for node in doctree.findall(nodes.inline):
+        if "pasted-text" in node["classes"]:
+            node[:] = [nodes.Text(typeset(node.astext()))]
 
 
 def free_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -184,6 +192,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-read", check_complete)
     app.connect("doctree-resolved", link_assumptions)
     app.connect("doctree-resolved", show_run_time)
+    app.connect("doctree-resolved", typeset_numbers)
     app.connect("doctree-resolved", free_ids)
     app.connect("html-page-context", add_footer)
     app.connect("html-page-context", add_downloads)

@@ -7,7 +7,7 @@ import json
 import re
 from itertools import product
 
-from tests.second.shown import outputs
+from tests.second.shown import outputs, typed
 from tools.execution import Executed
 
 SAID = re.compile(r"-?\d+(?:\.\d+)?")
@@ -17,7 +17,7 @@ def sentences(run: Executed, title: str) -> dict[tuple[str, ...], str]:
     """Return the sentence of each frame, by what the controls show."""
     found = []
     for output in outputs(run):
-        markup = output.get("data", {}).get("text/html", "")
+        markup = typed(output.get("data", {}).get("text/html", ""))
         if f'aria-label="{html.escape(title)}. ' in markup:
             data = re.search(r'<script type="application/json">(.*?)</script>', markup)
             assert data is not None

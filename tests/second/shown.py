@@ -25,9 +25,14 @@ def outputs(run: Executed) -> list[Any]:
     return [output for cell in run.notebook.cells for output in cell.get("outputs", [])]
 
 
+def typed(text: str) -> str:
+    """Return a text as code would have it: pages show minus signs, which no number is read with."""
+    return text.replace("\N{MINUS SIGN}", "-")
+
+
 def numbers(text: str) -> list[float]:
     """Return the numbers of a text that is nothing else."""
-    match = NUMBERS.fullmatch(text)
+    match = NUMBERS.fullmatch(typed(text))
     assert match is not None, text
     return [float(part) for part in match.groups() if part is not None]
 
@@ -38,9 +43,9 @@ def table(run: Executed, caption: str, named: int = 1) -> dict[tuple[str, ...], 
     `caption` is a part of its caption that no other table of the page has.
     """
     shown = [
-        output["data"]["text/html"]
+        markup
         for output in outputs(run)
-        if html.escape(caption) in output.get("data", {}).get("text/html", "")
+        if html.escape(caption) in (markup := typed(output.get("data", {}).get("text/html", "")))
     ]
     assert len(shown) == 1, f"{len(shown)} tables have {caption!r}"
     rows = BeautifulSoup(shown[0], "html.parser").select("tbody tr")
@@ -51,7 +56,7 @@ def table(run: Executed, caption: str, named: int = 1) -> dict[tuple[str, ...], 
 def spoken(run: Executed, title: str) -> dict[tuple[str, ...], list[str]]:
     """Return the numbers in an explorer's sentences, as texts, by what its sliders show."""
     tables = [
-        json.loads(found)
+        json.loads(typed(found))
         for output in outputs(run)
         for found in re.findall(
             r'<flow-explorer>.*<script type="application/json">(.*?)</script>',

@@ -398,7 +398,7 @@ def test_the_table_of_floors_is_right(executed: dict[str, Executed]) -> None:
         fall = math.log(theory(name, n) / theory(name, 2 * n)) / math.log(4)
         grown = math.log((math.log(2 * n) + 1.3) / (math.log(n) + 1.3)) / math.log(4)
         assert fall + (name == "sphere") * grown == pytest.approx(powers[name], abs=1e-3)
-        assert limit == f"−1/{round(1 / powers[name])}" + ", log" * (name == "sphere")
+        assert limit == f"-1/{round(1 / powers[name])}" + ", log" * (name == "sphere")
 
 
 @pytest.mark.parametrize("shift", [0.0001, 0.05])

@@ -365,7 +365,6 @@ def test_the_table_of_what_walkers_see_is_right(
         assert LEAST - half <= low <= LOW + half
         assert HIGH - half <= high <= MOST + half
         assert smallest == "none" or smallest in {f"1/{round(1 / h)}" for h in STEPS}
-        slope = slope.replace("−", "-")
         assert abs(float(slope) - misreadings(n).mean()) <= MISREAD + 0.005
     # what the page makes of the last row: the mean floor to four digits, squared
     floor, last = float(rows[("1 000",)][0]), exact()[-1] / STEPS[-1]

@@ -24,6 +24,7 @@ import numpy as np
 from coupled_flows.display.changes import OWN, Drawing
 from coupled_flows.display.figures import framed, opening
 from coupled_flows.display.live import LiveExplorer
+from coupled_flows.display.page import typeset
 from coupled_flows.display.studio import Scene, State, Studio
 from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
@@ -201,12 +202,12 @@ def _start(axes: Mapping[str, Sequence[Any]], start: Any) -> dict[str, Any]:
 def _shown(values: Sequence[Any]) -> list[str]:
     """Return values as short as tells them apart, in full where six digits are enough."""
     if all(isinstance(value, str) for value in values):
-        return [" ".join(value.split()) for value in values]
+        return [typeset(" ".join(value.split())) for value in values]
     for digits in (3, 6):
         short = [f"{v:.6g}" if float(f"{v:.6g}") == v else f"{v:.{digits}g}" for v in values]
         if len(set(short)) == len(values):
-            return short
-    return [str(value) for value in values]
+            return [*map(typeset, short)]
+    return [typeset(str(value)) for value in values]
 
 
 def _markup(scene: Scene, states: Sequence[State]) -> str:

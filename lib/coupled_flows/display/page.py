@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import numpy as np
 from coupled_flows.geometry.errors import check_choice
 
 _Size = TypeVar("_Size")
+
+# A hyphen before a number or a symbol, but not between two words or numbers.
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\w.])|(?<=\de)-(?=\d)")
 
 EDITION = check_choice(
     "the environment variable COUPLED_FLOWS_EDITION",
@@ -48,6 +52,22 @@ def choose(*, quick: _Size, full: _Size) -> _Size:
     True
     """
     return full if EDITION == "full" else quick
+
+
+def typeset(text: str) -> str:
+    """Return a text with minus signs in place of the hyphens that Python writes.
+
+    Parameters
+    ----------
+    text : str
+        What a reader is shown; nobody should copy it as code.
+
+    Examples
+    --------
+    >>> typeset("a half-step from -0.5 to -1e-06")
+    'a half-step from −0.5 to −1e−06'
+    """
+    return _MINUS.sub("\N{MINUS SIGN}", text)
 
 
 def quote(**values: object) -> None:
@@ -118,17 +138,20 @@ class Table:
         )
 
     def _repr_html_(self) -> str:
+        def shown(text: object) -> str:
+            return html.escape(typeset(str(text)))
+
         def cells(tag: str, row: Sequence[object], scope: str = "") -> str:
-            return "".join(f"<{tag}{scope}>{html.escape(str(cell))}</{tag}>" for cell in row)
+            return "".join(f"<{tag}{scope}>{shown(cell)}</{tag}>" for cell in row)
 
         head = cells("th", self.header, ' scope="col"')
         body = "".join(
-            f'<tr><th scope="row">{html.escape(str(row[0]))}</th>{cells("td", row[1:])}</tr>'
+            f'<tr><th scope="row">{shown(row[0])}</th>{cells("td", row[1:])}</tr>'
             for row in self.rows
         )
         return (
             f'<div class="table-wrapper" tabindex="0" role="region"'
-            f' aria-label="{html.escape(self.caption, quote=True)}"><table class="table numbers">'
-            f"<caption>{html.escape(self.caption)}</caption>"
+            f' aria-label="{shown(self.caption)}"><table class="table numbers">'
+            f"<caption>{shown(self.caption)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )

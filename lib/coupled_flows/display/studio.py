@@ -22,6 +22,7 @@ from matplotlib.font_manager import FontProperties
 
 from coupled_flows.display.changes import SAME, plain
 from coupled_flows.display.figures import ANONYMOUS, STYLE, canvas, cleaned, simplify
+from coupled_flows.display.page import typeset
 
 State = Mapping[str, Any]
 # a curve has as many points in every frame
@@ -54,7 +55,7 @@ class Scene:
             raise
         if not isinstance(sentence, str) or not sentence.strip():
             raise ValueError(f"describe must return a sentence; got {sentence!r} at {_said(state)}")
-        return " ".join(sentence.split())
+        return typeset(" ".join(sentence.split()))
 
     def name(self, words: str) -> str:
         """Return the accessible name of the drawing that these words describe."""
