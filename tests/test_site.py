@@ -237,6 +237,26 @@ def test_the_first_page_counts_the_verdicts_of_the_ledger(
         assert (int(granted[1]) if granted else 0) == own.count("holds if")
 
 
+def test_the_ledger_explains_verdicts_and_leads_to_failures_before_its_tables(
+    quick_site: Path, claims: dict[str, dict[str, Any]]
+) -> None:
+    page = article(quick_site, "book/ledger")
+    before = "".join(map(str, page.select_one("table.ledger").find_all_previous(["li", "p"])))  # type: ignore[union-attr]
+    for word in ("Holds", "Holds if", "Fails for our instance", "Undecided", "contradicted"):
+        assert f"<em>{word}</em>" in before
+    linked = [str(link["href"]) for link in page.select(".not-held a")]
+    kept = ("holds", "holds if")
+    assert linked == [f"#ledger-{key}" for key, c in claims.items() if c["verdict"] not in kept]
+    assert all(f'href="{target}"' in before for target in linked)
+    assert [str(row["id"]) for row in page.select("tr[id]")] == [
+        f"ledger-{key}" for key in sorted(claims, key=lambda key: (key[1] == "0", key))
+    ]
+    for table in page.select("table.ledger"):
+        heading = table.find_previous("h2")
+        assert heading is not None
+        assert str(len(table.select("tr[id]"))) in table.find_previous("p").get_text()  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("page", BOOK, ids=NAMES)
 def test_executed_page_says_where_its_numbers_come_from(quick_site: Path, page: Any) -> None:
     footer = article(quick_site, page.name).select_one("section.provenance")
