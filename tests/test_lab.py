@@ -20,7 +20,7 @@ import jupytext
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from tornado.web import HTTPError
 
 from tools import lab
@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOK = pages(ROOT)
 NAMES = [page.name for page in BOOK]
 SMALL = "notation.md"  # its cells run in no time
+EXPLORER = "intro.md"  # as do its, and one of them is an explorer
 WAIT = 40_000  # milliseconds; a busy machine starts a kernel slowly
 
 # --- saving --------------------------------------------------------------------------------------
@@ -336,45 +337,54 @@ interact(lambda n: print(f"{n} squared is {n * n}"), n=IntSlider(3, 0, 9));
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="kernels are counted in /proc")
-def test_page_opens_as_a_notebook_runs_and_is_saved_unchanged(
-    browser: Browser, address: str
-) -> None:
+@pytest.fixture
+def lab_page(browser: Browser, address: str) -> Iterator[Page]:
+    """A tab of a browser, with JupyterLab in it."""
     before = {page.path: page.path.read_bytes() for page in BOOK}
     settings = Path.home() / ".jupyter"
     dated = {path: path.stat().st_mtime for path in settings.rglob("*")}
     here = address.partition("/lab")[0]
-    outside: list[str] = []
+    asked: list[str] = []
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(WAIT)
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((here, "data:", "blob:"))
-            else outside.append(request.url)
-        ),
-    )
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{address}&reset")
-    page.locator(".jp-DirListing-item", has_text=SMALL).dblclick()
+    yield page
+    expect(page.locator("#jp-bottom-panel")).to_contain_text("| Idle", timeout=WAIT)
+    page.close()  # not while the kernel writes, of which the server would complain
+    assert {path for path in before if path.read_bytes() != before[path]} == set()
+    assert not list((ROOT / "book").rglob("*checkpoint*"))
+    assert dated == {path: path.stat().st_mtime for path in settings.rglob("*")}
+    assert [url for url in asked if not url.startswith((here, "data:", "blob:"))] == []
+
+
+def run_and_save(page: Page, name: str) -> Locator:
+    """Open a page by a double click, run all its cells, save it, and return the notebook."""
+    page.locator(".jp-DirListing-item", has_text=name).dblclick()
     notebook = page.locator(".jp-NotebookPanel:visible")
     expect(notebook.locator(".jp-CodeCell").first).to_be_visible(timeout=WAIT)
-    status = page.locator(".jp-Notebook-ExecutionIndicator:visible")
     expect(page.locator("#jp-bottom-panel")).to_contain_text("| Idle", timeout=WAIT)
-
-    def menu(name: str, entry: str) -> None:
-        page.get_by_role("menuitem", name=name, exact=True).click()
-        page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{entry}$")).first.click()
-
-    def saved() -> None:
-        page.keyboard.press("Control+s")
-        expect(page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty")).to_have_count(0)
-
     notebook.locator(".jp-Cell").first.click()
-    menu("Run", "Run All Cells")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).first.click()
     expect(notebook.locator(".jp-OutputArea-output").first).to_be_visible(timeout=WAIT)
+    status = page.locator(".jp-Notebook-ExecutionIndicator:visible")
     expect(status).to_have_attribute("data-status", "idle", timeout=WAIT)
-    saved()
+    with page.expect_response(lambda answer: answer.request.method == "PUT") as saved:
+        page.keyboard.press("Control+s")
+    assert saved.value.ok
+    return notebook
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="kernels are counted in /proc"
+)
+
+
+@needs_proc
+def test_page_opens_as_a_notebook_runs_and_is_saved_unchanged(lab_page: Page) -> None:
+    before = {page.path: page.path.read_bytes() for page in BOOK}
+    notebook = run_and_save(lab_page, SMALL)
     assert {path for path in before if path.read_bytes() != before[path]} == set()
 
     # a slider, in a cell that is not saved
@@ -383,14 +393,27 @@ def test_page_opens_as_a_notebook_runs_and_is_saved_unchanged(
     cell.fill(SLIDER.strip())
     expect(cell).to_contain_text("IntSlider(3, 0, 9)")
     cell.press("Control+Enter")
-    output = notebook.locator(".jp-OutputArea", has=page.locator(".noUi-handle"))
+    output = notebook.locator(".jp-OutputArea", has=lab_page.locator(".noUi-handle"))
     expect(output).to_contain_text("3 squared is 9", timeout=WAIT)
     output.locator(".noUi-handle").focus()
-    page.keyboard.press("ArrowRight")
+    lab_page.keyboard.press("ArrowRight")
     expect(output).to_contain_text("4 squared is 16", timeout=WAIT)
 
-    page.close()
-    assert {path for path in before if path.read_bytes() != before[path]} == set()
-    assert not list((ROOT / "book").rglob("*checkpoint*"))
-    assert dated == {path: path.stat().st_mtime for path in settings.rglob("*")}
-    assert outside == []
+
+@needs_proc
+def test_explorer_of_a_page_is_moved_by_keys(lab_page: Page) -> None:
+    notebook = run_and_save(lab_page, EXPLORER)
+    output = notebook.locator(".jp-OutputArea-output", has=lab_page.locator(".explorer-words"))
+    words, picture = output.locator(".explorer-words"), output.get_by_role("img")
+    slider = output.locator(".noUi-handle")
+    slider.scroll_into_view_if_needed()
+    shown = [(words.inner_text(), picture.inner_html())]
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        slider.focus()
+        lab_page.keyboard.press(key)
+        expect(words).not_to_have_text(shown[-1][0], timeout=WAIT)
+        shown.append((words.inner_text(), picture.inner_html()))
+        assert str(picture.get_attribute("aria-label")).endswith(shown[-1][0])
+    assert shown[3][0] == shown[1][0]
+    assert len({said for said, _ in shown}) == 3
+    assert len({drawn for _, drawn in shown[:3]}) == 3
