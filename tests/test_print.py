@@ -78,6 +78,7 @@ def test_the_unpacked_book_works_from_disk(unpacked: Path, browser: Browser) -> 
     page.goto((unpacked / f"{NUMBERED}.html").as_uri(), wait_until="load")
     typeset(page)
     assert page.locator("mjx-container").count() > 100
+    page.wait_for_load_state("networkidle")
     page.goto(f"{(unpacked / 'search.html').as_uri()}?q=Wasserstein", wait_until="load")
     page.wait_for_function("document.querySelectorAll('#search-results li').length > 5")
     page.wait_for_function("/finished/.test(document.querySelector('.search-summary').innerText)")

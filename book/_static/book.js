@@ -48,7 +48,8 @@
 
   window.addEventListener('load', () => {
     name();
-    new ResizeObserver(markSoon).observe(document.querySelector('.bd-article'));
+    const article = document.querySelector('.bd-article'); // the search has none
+    if (article) new ResizeObserver(markSoon).observe(article);
     window.MathJax?.startup?.promise?.then(markSoon);
   });
   document.addEventListener('toggle', markSoon, true);
