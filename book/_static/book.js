@@ -4,13 +4,15 @@
   // Only what scrolls is a stop for the keyboard, and shows at its edge that there is more.
   const SCROLLERS = {
     '.picture-frame': { role: 'group', 'aria-label': 'Figure, scrolls sideways' },
-    'mjx-container[display]': { role: 'group', 'aria-label': 'Formula, scrolls sideways' },
+    'mjx-container': { role: 'group', 'aria-label': 'Formula, scrolls sideways' },
     '.table-wrapper': {}, // has a name of its own
   };
 
+  const OVERHANG = 8; // pixels: a slanted letter leans out of its box, which is nothing to scroll to
+
   const measured = () => Object.entries(SCROLLERS).flatMap(([selector, name]) =>
     [...document.querySelectorAll(`.bd-article ${selector}`)].map(element =>
-      [element, name, element.scrollWidth > element.clientWidth + 1]));
+      [element, name, element.scrollWidth > element.clientWidth + OVERHANG]));
 
   const mark = () => {
     for (const [element, name, scrolls] of measured()) {
