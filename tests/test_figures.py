@@ -7,6 +7,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from matplotlib.ticker import FuncFormatter
 
 from coupled_flows.display import figures
 from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE, STYLE, Picture, canvas
+
+ROOT = Path(__file__).resolve().parent.parent
 
 SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 ALT = "Two curves fall together, one <dashed> & one \"plain\", 'both' red."
@@ -83,6 +86,23 @@ def test_colours_differ_in_grey() -> None:
     most = lightness(1.05 / 3 - 0.05)
     assert (most - least) / (len(PALETTE) - 1) > 4
     shades = [lightness(luminance(colour)) for colour in PALETTE]
+    assert min(abs(a - b) for a, b in combinations(shades, 2)) >= 4, shades
+
+
+def test_colours_of_a_dark_page_are_lighter_and_differ_in_grey() -> None:
+    sheet = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf8")
+    rule = re.compile(
+        r'dark"\] \.picture-frame \[style\*="(stroke|fill): (#\w+)"\] \{ \1: (#\w+) !important; \}'
+    )
+    strokes, fills = (
+        {colour: seen for what, colour, seen in rule.findall(sheet) if what == kind}
+        for kind in ("stroke", "fill")
+    )
+    assert strokes == fills
+    assert strokes.keys() < {*PALETTE}
+    shown = [strokes.get(colour, colour) for colour in PALETTE]
+    assert min(contrast(colour, "#121212") for colour in shown) >= 4.5
+    shades = [lightness(luminance(colour)) for colour in shown]
     assert min(abs(a - b) for a, b in combinations(shades, 2)) >= 4, shades
 
 

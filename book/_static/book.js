@@ -31,7 +31,7 @@
   };
 
   // The theme calls every fold by the same name.
-  const name = () => {
+  const nameFolds = () => {
     for (const button of document.querySelectorAll('.admonition-title > button.toggle-button')) {
       const title = button.parentElement.textContent.trim();
       button.setAttribute('aria-label', title);
@@ -49,7 +49,7 @@
   };
 
   window.addEventListener('load', () => {
-    name();
+    nameFolds();
     const article = document.querySelector('.bd-article'); // the search has none
     if (article) new ResizeObserver(markSoon).observe(article);
     window.MathJax?.startup?.promise?.then(markSoon);
