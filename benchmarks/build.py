@@ -62,7 +62,7 @@ def run(root: Path, rounds: int) -> Result:
         (state, edition): [] for edition in EDITIONS for state in ("cold", "unchanged")
     }
     try:
-        assets.prepare(root)  # npm's packages come with the copy: downloading is no building
+        assets.install(root)  # npm's packages come with the copy: downloading is no building
         for r in range(rounds):
             print(f"  round {r + 1} of {rounds}", flush=True)
             _one_round(root, list(EDITIONS) if r % 2 == 0 else list(EDITIONS)[::-1], readings)

@@ -200,7 +200,7 @@ def test_ledger_shows_decided_and_open_claims(book: Book) -> None:
         ["C1", "the abstract’s first words", "The law"],
         [
             "C1a",
-            r"The number. It is near \(42\). Under H1, H9.",
+            "The number. It is near 42. Under H1, H9.",
             "41.031 [41.010, 41.050]",
             "≤ 1e\N{MINUS SIGN}02",
             "fails for our instance",

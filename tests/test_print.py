@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DecodedStreamObject, NameObject
 
-from tests.test_site import Log, typeset
+from tests.test_site import Log
 from tools import browser as browser_of_tools
 from tools import bundle, one_page, pdf, shapes
 
@@ -76,7 +76,6 @@ def test_the_unpacked_book_works_from_disk(unpacked: Path, browser: Browser) -> 
     page.wait_for_url("**/book/intro.html")
     page.wait_for_load_state("networkidle")  # what is left while it loads counts as failed
     page.goto((unpacked / f"{NUMBERED}.html").as_uri(), wait_until="load")
-    typeset(page)
     assert page.locator("mjx-container").count() > 100
     page.wait_for_load_state("networkidle")
     page.goto(f"{(unpacked / 'search.html').as_uri()}?q=Wasserstein", wait_until="load")
@@ -262,7 +261,6 @@ def test_no_comma_and_no_end_of_a_proof_begins_a_line(quick_site: Path, browser:
     try:
         page.emulate_media(media="print")
         page.goto(source.as_uri(), wait_until="load")
-        page.evaluate("window.MathJax.startup.promise")
         page.evaluate(pdf.NAME)
     finally:
         source.unlink()

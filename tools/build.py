@@ -60,7 +60,7 @@ def build(root: Path, edition: str) -> Path:
         all_pages = pages(root)
         with_code = [page for page in all_pages if notebook(page) is not None]
         try:
-            served = assets.prepare(root)
+            assets.install(root)
             cache = execution.open_cache(root, edition)
             execution.execute(cache, with_code)
             run = execution.executed(cache, with_code)
@@ -78,12 +78,12 @@ def build(root: Path, edition: str) -> Path:
             raise BuildFailedError(str(error)) from error
         print(f"writing {len(all_pages)} pages", flush=True)
         without_code = [page for page in all_pages if page not in with_code]
-        html = _sphinx(root, folder, str(cache.path), served, without_code)
+        html = _sphinx(root, folder, str(cache.path), without_code)
         notebooks.write_downloads(root, html, edition, run)
         return html
 
 
-def _sphinx(root: Path, folder: Path, cache: str, served: Path, without_code: list[Page]) -> Path:
+def _sphinx(root: Path, folder: Path, cache: str, without_code: list[Page]) -> Path:
     from jupyter_book.sphinx import build_sphinx  # only now: it is slow to import
 
     html, stamp = folder / "html", folder / "settings"
@@ -108,7 +108,6 @@ def _sphinx(root: Path, folder: Path, cache: str, served: Path, without_code: li
             "nb_execution_mode": "cache",
             "nb_execution_cache_path": cache,
             "nb_execution_excludepatterns": [f"{page.name}.md" for page in without_code],
-            "html_static_path": [str(root / "book" / "_static"), str(served)],
             "coupled_flows_record": str(folder),
             **public,
         },
@@ -134,7 +133,7 @@ def _settings_digest(root: Path) -> str:
     for path in (
         *(root / name for name in ("_config.yml", "_toc.yml", "package-lock.json")),
         root / "requirements.txt",
-        *sorted((root / "tools").glob("*.py")),
+        *sorted((root / "tools").glob("*.*")),
         *sorted(path for path in (root / "book").glob("_*/**/*") if path.is_file()),
     ):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")

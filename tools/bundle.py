@@ -71,7 +71,8 @@ The button with the arrow at the top of a page gives its source, to run it where
 coupled_flows is installed.
 
 {provenance.EDITIONS[edition]}, {provenance.commit_of(root)}
-Text and figures: CC BY 4.0. Code: BSD 3-Clause. See LICENSE.txt.
+Text and figures: CC BY 4.0. Code: BSD 3-Clause. See LICENSE.txt. The letters of formulas are
+MathJax's (Apache License 2.0).
 """
 
 

@@ -17,6 +17,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from bs4 import BeautifulSoup, Tag
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from tools.formulas import letters
+
 # What paper has no use for: anchors of headings, lists of what follows, sliders.
 NOT_PRINTED = (
     "a.headerlink, script, noscript, .toctree-wrapper, .sd-summary-state-marker, .explorer-controls"
@@ -69,6 +71,13 @@ def assemble(
     for name, article in articles.items():
         _unfold(article, solutions)
         _own_ids(article, _key(name))
+    outlines = {
+        str(path["id"]): str(path["d"])
+        for article in articles.values()
+        for path in article.select("svg.letters path")
+    }
+    for drawing in [svg for article in articles.values() for svg in article.select("svg.letters")]:
+        drawing.decompose()
     targets = _targets(articles)
     told: set[str] = set()
     for name, article in articles.items():
@@ -92,7 +101,7 @@ def assemble(
             *_head(site, next(iter(articles))),
             f"<style>{(Path(__file__).parent / 'print.css').read_text(encoding='utf8')}",
             *(_running_head(key, head) for key, head in heads.items()),
-            '</style></head><body><article class="bd-article">',
+            f'</style></head><body>{letters(outlines)}<article class="bd-article">',
             *body,
             "</article></body></html>\n",
         ]
@@ -228,15 +237,11 @@ def _line(target: str, title: str, depth: str) -> str:
 
 
 def _head(site: Path, page: str) -> Iterable[str]:
-    """Yield the style sheets and the mathematics of a page of the site."""
+    """Yield the style sheets of a page of the site."""
     soup = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf8"), "html.parser")
     for sheet in soup.select("head link[rel=stylesheet]"):
         address = _address(page, str(sheet["href"]))
         yield f'<link rel="stylesheet" href="{site.name}/{address}">'
-    for script in soup.select("head script:not([src])"):
-        if "window.MathJax =" in script.text:
-            yield f"<script>{script.text}</script>"
-    yield f'<script defer src="{site.name}/_static/vendor/mathjax/tex-svg.js"></script>'
 
 
 def _address(page: str, address: str) -> str:

@@ -37,13 +37,17 @@ PATIENCE = 900_000  # milliseconds, for a whole book on a busy machine
 # Calls each formula by its TeX, for those who listen, and keeps it with the sign after it; returns
 # the headings in plain letters.
 NAME = """() => {
-  for (const item of window.MathJax?.startup.document.math ?? []) {
-    const svg = item.typesetRoot.querySelector('svg');
+  const formulas = [...document.querySelectorAll('mjx-container')];
+  for (const formula of formulas) {
+    const svg = formula.querySelector('svg');
     svg.removeAttribute('aria-hidden');
     svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', item.math);
+    svg.setAttribute('aria-label', formula.dataset.tex);
   }
+  const headings = [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(
+    heading => heading.textContent.replace(/[\\s\\ufeff]+/g, ' ').trim());
   // each would be an element of the PDF
+  for (const heard of document.querySelectorAll('mjx-assistive-mml')) heard.remove();
   for (const box of document.querySelectorAll('span.math, code > span.pre'))
     box.replaceWith(...box.childNodes);
   // no comma begins a line
@@ -58,9 +62,9 @@ NAME = """() => {
     kept.append(formula, sign[0]);
   }
   // nor does the sign that ends a proof
-  for (const item of window.MathJax?.startup.document.math ?? []) {
-    const end = item.typesetRoot, before = end.previousSibling;
-    if (item.math !== '\\\\square' || before?.nodeType !== 3) continue;
+  for (const end of formulas) {
+    const before = end.previousSibling;
+    if (end.dataset.tex !== '\\\\square' || before?.nodeType !== 3) continue;
     const word = before.data.match(/\\S*\\s*$/)[0], kept = document.createElement('span');
     kept.className = 'kept';
     before.data = before.data.slice(0, before.length - word.length);
@@ -68,15 +72,7 @@ NAME = """() => {
     end.replaceWith(kept);
     kept.append(...formula?.className === 'kept' ? [formula] : [], word, end);
   }
-  return [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => {
-    const copy = heading.cloneNode(true);
-    for (const formula of copy.querySelectorAll('mjx-container')) {
-      const mml = MathJax.tex2mml(formula.querySelector('svg').getAttribute('aria-label'));
-      formula.textContent = mml.replace(/<[^>]*>|\\s/g, '').replace(
-        /&#x([0-9A-F]+);/gi, (_, code) => String.fromCodePoint(parseInt(code, 16)));
-    }
-    return copy.textContent.replace(/[\\s\\ufeff]+/g, ' ').trim();
-  });
+  return headings;
 }"""
 
 # Makes what is wider than its place as wide as that.
@@ -154,7 +150,6 @@ def _pdf(browser: Browser, address: str) -> tuple[bytes, list[str]]:
     page.set_default_timeout(PATIENCE)
     page.emulate_media(media="print")
     page.goto(address, wait_until="load")
-    page.evaluate("window.MathJax?.startup.promise")
     headings = page.evaluate(NAME)
     page.evaluate(FIT)
     page.evaluate(COUNT, True)

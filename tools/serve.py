@@ -117,6 +117,7 @@ def _handlers(root: Path, html: Path, door: Door) -> list[Any]:
         (LINK, Opening, {"door": door, "first": first}),
         (r"/live/thebe/([\w.]+)", Files, {"path": str(assets.thebe(root))}),
         (r"/live/(require\.js)", Files, {"path": str(assets.require_js(root))}),
+        (r"/live/mathjax/([\w./-]+)", Files, {"path": str(assets.mathjax(root))}),
         (r"/live/([\w.]+)", Files, {"path": str(own)}),
         # in front of all that Jupyter itself would answer, but for these
         (

@@ -18,7 +18,7 @@ from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
 from coupled_flows.display.page import typeset
-from tools import tags
+from tools import formulas, tags
 from tools.buttons import offer_notebook, offer_services
 from tools.ledger import (
     Assumption,
@@ -34,7 +34,7 @@ CLAIMS, FOOTERS, OUTPUTS = "claims.json", "footers.json", "outputs.json"
 RUN_TIMES = "run_times.json"
 
 # A formula in the text with the bracket before it or the sign, the bracket, the ending after it.
-_FORMULA = r'<span class="math notranslate nohighlight">[^<]*</span>'
+_FORMULA = r'<span class="math notranslate nohighlight">(?:(?!</span>).)*</span>'
 BESIDE_FORMULA = re.compile(rf"\({_FORMULA}[.,;:?!)’”]*|{_FORMULA}(?:[.,;:?!)’”]+|-\w+)")
 
 logger = logging.getLogger(__name__)
@@ -202,5 +202,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("html-page-context", name_folds)
     app.connect("html-page-context", lead_back)
     app.connect("html-page-context", search_from_disk)
+    formulas.connect(app)
     tags.connect(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}

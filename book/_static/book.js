@@ -1,4 +1,5 @@
-// What a page's markup cannot say beforehand: which of its parts scroll, and what paper must unfold.
+// What a page's markup cannot say beforehand: which of its parts scroll, what is
+// copied of a formula, what paper must unfold.
 
 (() => {
   // Only what scrolls is a stop for the keyboard, and shows at its edge that there is more.
@@ -48,13 +49,34 @@
     for (const details of folded) details.open = false;
   };
 
+  // A formula is copied as its TeX: what is seen is a drawing.
+  const copy = event => {
+    const selection = window.getSelection();
+    if (selection.isCollapsed) return;
+    const copied = document.createElement('div');
+    for (let i = 0; i < selection.rangeCount; i += 1)
+      copied.append(selection.getRangeAt(i).cloneContents());
+    const formulas = copied.querySelectorAll('mjx-container[data-tex]');
+    if (!formulas.length) return;
+    for (const formula of formulas) {
+      const sign = formula.hasAttribute('display') ? '$$' : '$';
+      formula.replaceWith(`${sign}${formula.dataset.tex}${sign}`);
+    }
+    copied.className = 'copied';
+    document.body.append(copied); // only what is on the page has lines
+    event.clipboardData.setData('text/plain', copied.innerText);
+    event.clipboardData.setData('text/html', copied.innerHTML);
+    copied.remove();
+    event.preventDefault();
+  };
+
   window.addEventListener('load', () => {
     nameFolds();
     const article = document.querySelector('.bd-article'); // the search has none
     if (article) new ResizeObserver(markSoon).observe(article);
-    window.MathJax?.startup?.promise?.then(markSoon);
   });
   document.addEventListener('toggle', markSoon, true);
+  document.addEventListener('copy', copy);
   window.addEventListener('beforeprint', unfold);
   window.addEventListener('afterprint', fold);
 })();

@@ -57,15 +57,21 @@
         ? fetched(`${HERE}require.js`) : fetched(what, how);
   }
 
-  /* thebe speaks to MathJax 2, and the pages have MathJax 3. */
+  /* What a cell writes is typeset here; the page's own formulas were drawn when it was built. */
+  let loading;
+  async function loadMathJax() {
+    window.MathJax = {
+      startup: { typeset: false },
+      options: { menuOptions: { settings: { inTabOrder: false } } }, // else each is a stop
+    };
+    await script(`${HERE}mathjax/tex-svg.js`);
+    await window.MathJax.startup.promise;
+  }
   const mathematics = {
     async typeset(node) {
       if (!window.MathJax?.typesetPromise) {
-        if (!document.querySelector('script[src*=mathjax]')) {
-          const root = document.documentElement.dataset.content_root ?? '';
-          await script(`${root}_static/vendor/mathjax/tex-svg.js`);
-        }
-        await window.MathJax.startup.promise;
+        loading ??= loadMathJax();
+        await loading;
       }
       // Jupyter's $...$ is no mathematics to the MathJax of a page
       const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
