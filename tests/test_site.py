@@ -386,6 +386,16 @@ LEVELS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 OF_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
 
+# The layout shift of a page while it loads, and what is called good: https://web.dev/articles/cls
+SHIFT = """() => new Promise(done => {
+  let moved = 0
+  new PerformanceObserver(list => { for (const each of list.getEntries()) moved += each.value })
+    .observe({type: 'layout-shift', buffered: true})
+  setTimeout(() => done(moved), 100)
+})"""
+SHIFT_LIMIT = 0.1
+
+
 # What axe has nothing to say of, a third of a page: the letters of formulas and their MathML, which
 # are named as a whole, and words of code in colours that a word before them has too.
 SAID_ONCE = """() => {
@@ -475,6 +485,8 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     log.listen(page)
     page.goto(f"{served}/{name}.html", wait_until="load")
     faults: dict[str, Any] = found(page)
+    shift = page.evaluate(SHIFT)
+    faults["moves while it loads"] = [shift] if shift > SHIFT_LIMIT else []
     page.evaluate(SAID_ONCE)
     # a script of ours, which is no request of the page
     page.evaluate((ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
