@@ -413,7 +413,6 @@ def test_explorer_of_a_page_is_moved_by_keys(lab_page: Page) -> None:
         lab_page.keyboard.press(key)
         expect(words).not_to_have_text(shown[-1][0], timeout=WAIT)
         shown.append((words.inner_text(), picture.inner_html()))
-        assert str(picture.get_attribute("aria-label")).endswith(shown[-1][0])
     assert shown[3][0] == shown[1][0]
     assert len({said for said, _ in shown}) == 3
     assert len({drawn for _, drawn in shown[:3]}) == 3

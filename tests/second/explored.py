@@ -18,7 +18,7 @@ def sentences(run: Executed, title: str) -> dict[tuple[str, ...], str]:
     found = []
     for output in outputs(run):
         markup = typed(output.get("data", {}).get("text/html", ""))
-        if f'aria-label="{html.escape(title)}. ' in markup:
+        if f'aria-label="{html.escape(title)}"' in markup:
             data = re.search(r'<script type="application/json">(.*?)</script>', markup)
             assert data is not None
             found.append(json.loads(data[1]))

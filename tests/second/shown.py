@@ -55,16 +55,16 @@ def table(run: Executed, caption: str, named: int = 1) -> dict[tuple[str, ...], 
 
 def spoken(run: Executed, title: str) -> dict[tuple[str, ...], list[str]]:
     """Return the numbers in an explorer's sentences, as texts, by what its sliders show."""
-    tables = [
+    named = rf'<flow-explorer>.*aria-label="{re.escape(html.escape(title))}"'
+    (one,) = [
         json.loads(typed(found))
         for output in outputs(run)
         for found in re.findall(
-            r'<flow-explorer>.*<script type="application/json">(.*?)</script>',
+            rf'{named}.*<script type="application/json">(.*?)</script>',
             output.get("data", {}).get("text/html", ""),
             re.DOTALL,
         )
     ]
-    (one,) = [found for found in tables if found["title"] == title]
     states = list(product(*one["shown"]))
     return {
         state: re.findall(NUMBER, words) for state, words in zip(states, one["words"], strict=True)

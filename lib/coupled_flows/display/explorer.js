@@ -15,8 +15,10 @@
       for (const key of ["id", "for", "name"])
         this.controls.querySelectorAll(`[${key}]`).forEach(e => e.setAttribute(key, e.getAttribute(key) + own));
       this.nodes = this.table.moves.map(([n]) => this.svg.querySelector(`[data-v="${n}"]`));
-      this.controls.addEventListener("input", () => this.show());
-      // A slider speaks its own text; only after a choice the words under the figure are spoken.
+      // A slider that moves speaks the words under the figure, and after a choice they speak for
+      // themselves. Whoever reads on hears them once, under the figure.
+      this.controls.addEventListener("input", e => this.show(e.target));
+      this.controls.addEventListener("focusout", () => this.show());
       this.controls.addEventListener("focusin", e =>
         this.words.setAttribute("aria-live", e.target.type === "radio" ? "polite" : "off"));
       addEventListener("beforeprint", () => this.draw(this.table.start));
@@ -24,7 +26,7 @@
       this.controls.hidden = false;
       this.show();
     }
-    show() {
+    show(moved) {
       let k = 0;
       this.table.shown.forEach((shown, i) => {
         const input = this.controls.querySelector(`[data-i="${i}"]`);
@@ -35,7 +37,7 @@
       });
       this.draw(k);
       this.controls.querySelectorAll("[type=range]").forEach(input => input.setAttribute(
-        "aria-valuetext", `${input.nextElementSibling.textContent}: ${this.table.words[k]}`));
+        "aria-valuetext", input.nextElementSibling.textContent + (input === moved ? `: ${this.table.words[k]}` : "")));
     }
     draw(k) {
       if (k === this.now) return;
@@ -50,7 +52,6 @@
         else this.nodes[i].innerHTML = value;
       });
       this.words.textContent = this.table.words[k];
-      this.svg.setAttribute("aria-label", `${this.table.title}. ${this.table.words[k]}`);
     }
   });
   document.querySelectorAll("flow-explorer").forEach(e => e.begin && e.begin());

@@ -78,7 +78,7 @@ def explore(
         What the figure is called.
     describe : callable
         `describe(**state)` returns a sentence that says what is seen, with its number. It stands
-        under the figure and is what a reader who does not see the figure hears.
+        under the figure, for those who do not see the figure too; a slider that moves speaks it.
     start : mapping or value, optional
         The state that is shown first, and alone in print; the first values unless given.
     columns : int
@@ -86,7 +86,7 @@ def explore(
     size : tuple of float
         Width and height in inches.
     labels : mapping of str to str, optional
-        What a parameter's slider is called; its name unless given.
+        What a parameter's slider is called, in words (`"points n"`); its name unless given.
     **values : sequences
         One or two parameters: increasing numbers, which become a slider, or strings, which become
         a choice.
@@ -226,13 +226,12 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
             f" picture at all {len(states)} states"
         )
     shown = [_shown(values) for values in scene.values.values()]
-    table = {"title": scene.title, "start": start, "shown": shown, "words": words}
-    table["moves"] = drawing.moves
+    table = {"start": start, "shown": shown, "words": words, "moves": drawing.moves}
     data = json.dumps(table, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    said = opening(scene.name(words[start]), scene.size[0])
+    said = opening(scene.title, scene.size[0])
     svg = drawing.markup().replace("<svg", f"<svg {said}", 1)
     controls = "".join(
-        _control(i, scene.labels[name], values, shown[i], scene.start[name], words[start])
+        _control(i, scene.labels[name], values, shown[i], scene.start[name])
         for i, (name, values) in enumerate(scene.values.items())
     )
     own = "e" + hashlib.sha256("".join([svg, data, controls]).encode()).hexdigest()[:8] + "-"
@@ -246,9 +245,7 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
     ).replace(OWN, own)
 
 
-def _control(
-    i: int, label: str, values: Sequence[Any], shown: Sequence[str], start: Any, words: str
-) -> str:
+def _control(i: int, label: str, values: Sequence[Any], shown: Sequence[str], start: Any) -> str:
     name, own, at = html.escape(label), f"{OWN}i{i}", values.index(start)
     if isinstance(start, str):
         buttons = "".join(
@@ -257,11 +254,10 @@ def _control(
             for k, value in enumerate(shown)
         )
         return f"<fieldset><legend>{name}</legend>{buttons}</fieldset>"
-    spoken = html.escape(f"{shown[at]}: {words}", quote=True)
     return (
         f'<div><label for="{own}">{name}</label><input type="range" id="{own}" data-i="{i}"'
         f' min="0" max="{len(shown) - 1}" step="1" value="{at}" autocomplete="off"'
-        f' aria-valuetext="{spoken}"><b aria-hidden="true">{shown[at]}</b></div>'
+        f' aria-valuetext="{shown[at]}"><b aria-hidden="true">{shown[at]}</b></div>'
     )
 
 

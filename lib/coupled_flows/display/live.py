@@ -72,7 +72,7 @@ class LiveExplorer:
         # limits grow where they are not set, and do not shrink: a picture compares with the last
         self._scene.same_limits([figure] if self._before is None else [self._before, figure])
         self._before = figure
-        svg = owned(self._studio.svg(figure), self._scene.name(words), self._scene.size[0])
+        svg = owned(self._studio.svg(figure), self._scene.title, self._scene.size[0])
         return f'{framed(svg)}<p class="explorer-words" role="status">{html.escape(words)}</p>'
 
     def _follow(self, change: object) -> None:

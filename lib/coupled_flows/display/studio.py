@@ -58,7 +58,7 @@ class Scene:
         return typeset(" ".join(sentence.split()))
 
     def name(self, words: str) -> str:
-        """Return the accessible name of the drawing that these words describe."""
+        """Return the title with these words, for where there is no drawing."""
         return f"{self.title}. {words}"
 
     def drawn(self, state: State) -> Figure:
