@@ -374,3 +374,31 @@ def test_run_time_that_nobody_measured_fails_the_build(
     assert done.returncode == 1
     assert complaint in done.stderr
     assert re.search(r"bad\.md:\d+", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "line", "complaint"),
+    [
+        ("One $x$\nand $\\unknown$.", 16, r"Undefined control sequence \unknown: \unknown"),
+        ("| a |\n|---|\n| $\\unknown$ |", 17, r"Undefined control sequence \unknown"),
+        ("```{math}\n:nowrap:\nx\n```", 15, "a formula that Sphinx does not wrap is not drawn"),
+    ],
+)
+def test_formula_that_cannot_be_drawn_fails_the_build(
+    broken: Book, words: str, line: int, complaint: str
+) -> None:
+    broken.page("bad", f"# Bad\n\n{words}\n")
+    broken.contents("law", "ledger", "bad")
+    done = broken.build("--quick")
+    assert done.returncode == 1
+    assert f"bad.md:{line}: WARNING: {complaint}" in done.stderr
+
+
+def test_title_of_a_page_has_no_formulas(broken: Book) -> None:
+    broken.page("bad", "# Bad $\\Omega$\n\n## Good $\\Omega$\n")
+    broken.contents("law", "ledger", "bad")
+    done = broken.build("--quick")
+    assert done.returncode == 1
+    (said,) = re.findall("WARNING: (.*)", done.stderr)
+    assert "the title of a page has no formulas" in said
+    assert re.search(r"bad\.md:\d+", done.stderr)

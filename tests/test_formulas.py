@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser
 
 from tools import assets
-from tools.formulas import FormulaError, Typesetter
+from tools.formulas import HEARD, FormulaError, Typesetter, words
 
 ROOT = Path(__file__).resolve().parent.parent
 SHEET = ROOT / "book" / "_static" / "book.css"
@@ -137,9 +137,56 @@ def test_a_formula_is_heard_and_keeps_its_tex(typesetter: Typesetter) -> None:
 @pytest.mark.parametrize(
     ("tex", "said"),
     [
+        (r"\pi", "π"),
+        (r"\mathbb R^d", "R^d"),
+        (r"|W_0| \le 1", "|W_0|≤1"),
+        (r"E_{\mathrm{tr}}(\bar W)", "E_(tr)(W\u0304)"),
+        (
+            r"\frac{\lambda_1^2}{2h} + \sqrt{\varepsilon} + \sqrt[3]{xy}",
+            "(λ_1^2)/(2h)+√(ε)+√^3(xy)",
+        ),
+        (r"\sup_{x \in M} \tfrac12 f(x)", "sup_(x∈M)1/2f(x)"),
+        (r"\sum_{k=0}^n e^{tL}", "∑_(k=0)^ne^(tL)"),
+        (r'\text{a < "b"}', 'a < "b"'),
+    ],
+)
+def test_a_formula_has_a_name_of_one_line(typesetter: Typesetter, tex: str, said: str) -> None:
+    mathml = HEARD.search(typesetter.draw(tex, display=True))
+    assert mathml is not None
+    assert words(mathml[0]) == said
+
+
+@pytest.mark.parametrize(
+    ("tex", "kept"),
+    [
+        (r"\begin{split}a \\ b\end{split}", r"a \\ b"),  # Sphinx adds it to lines
+        (
+            "\\begin{split}\n\\begin{aligned} a \\\\ b \\end{aligned}\n\\end{split}",
+            r"\begin{aligned} a \\ b \end{aligned}",
+        ),
+        (r"\begin{align}a \\ b\end{align}", r"\begin{align}a \\ b\end{align}"),
+    ],
+)
+def test_the_tex_kept_is_the_authors(typesetter: Typesetter, tex: str, kept: str) -> None:
+    assert parsed(typesetter.draw(tex, display=True)).contents[0]["data-tex"] == kept
+
+
+@pytest.mark.parametrize(
+    ("tex", "said"),
+    [
         (r"\unknown{x}", r"Undefined control sequence \unknown: \unknown{x}"),
         (r"\frac{1}{2", "Missing close brace"),
         ("x^2^3", "Double exponent"),
+        (r"\boxed{x}", 'MathJax drew <rect fill="none">, which this book has not met'),
+        (r"\begin{array}{|c|}x\end{array}", "MathJax drew <line"),
+        (r"\mmlToken{mi}[mathcolor=red]{x}", 'MathJax drew <g fill="red">, which'),
+        (r"\text{für}", "MathJax's fonts have no ü"),
+        # what would hold for other formulas too, on pages read before or after
+        (r"\newcommand{\own}{x}\own", r"Undefined control sequence \newcommand"),
+        (r"\DeclareMathOperator{\own}{own}\own", r"sequence \DeclareMathOperator"),
+        (r"x \label{one}", r"Undefined control sequence \label"),
+        (r"x \tag{1}", r"Undefined control sequence \tag"),
+        (r"\eqref{one}", r"Undefined control sequence \eqref"),
     ],
 )
 def test_tex_that_is_none_is_refused(typesetter: Typesetter, tex: str, said: str) -> None:

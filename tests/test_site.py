@@ -603,6 +603,77 @@ def test_a_formula_is_copied_as_tex(served: str, browser: Browser) -> None:
     page.close()
 
 
+def test_what_is_called_by_a_formula_is_called_by_all_of_it(served: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{served}/book/law_converges.html", wait_until="load")
+    for role in ("heading", "link"):
+        named = page.get_by_role(role, name="On R^d, in closed form")  # type: ignore[arg-type]
+        assert named.count() > 0, role
+    page.goto(f"{served}/book/poisson_four_ways.html", wait_until="load")
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    folds = [
+        node["name"]["value"]
+        for node in tree
+        if node.get("role", {}).get("value") == "DisclosureTriangle"
+    ]
+    questions = [fold for fold in folds if re.match(r"1\. ", fold)]
+    assert len(questions) == 1
+    assert re.match(r"1\. What does φ\(x\) say about the walker that starts at x, ", questions[0])
+    page.close()
+
+
+# What is put on the clipboard, as text and as HTML, and whether the page itself put it there.
+COPIED = """place => {
+  const taken = new DataTransfer();
+  const event = new ClipboardEvent(
+    'copy', {clipboardData: taken, cancelable: true, bubbles: true});
+  (place ?? document).dispatchEvent(event);
+  return [taken.getData('text/plain'), taken.getData('text/html'), event.defaultPrevented];
+}"""
+
+
+def test_a_formula_alone_is_selected_and_copied(served: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{served}/book/walks_on_a_manifold.html", wait_until="load")
+    for formula in (
+        page.locator(".bd-article p mjx-container").first,
+        page.locator(".bd-article div.math mjx-container").first,
+    ):
+        sign = "$$" if formula.get_attribute("display") else "$"
+        tex = f"{sign}{formula.get_attribute('data-tex')}{sign}"
+        formula.dblclick()
+        assert page.evaluate(COPIED)[0] == tex
+        formula.evaluate("e => getSelection().selectAllChildren(e.querySelector('svg'))")
+        assert page.evaluate(COPIED)[0] == tex
+    page.close()
+
+
+def test_what_is_copied_is_what_the_browser_copies_but_for_formulas(
+    served: str, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{served}/book/stationary_limit.html", wait_until="load")
+    select = "e => getSelection().selectAllChildren(e)"
+    code = page.locator(".bd-article .cell_input pre").first
+    code.evaluate(select)
+    assert page.evaluate(COPIED) == ["", "", False]  # the browser does it
+    # what is written into a field is no part of the page
+    page.locator("article").evaluate(select)
+    field = page.locator("body").evaluate_handle(
+        "e => e.appendChild(document.createElement('input'))"
+    )
+    assert page.evaluate(COPIED, field) == ["", "", False]
+    text, markup, done = page.evaluate(COPIED)
+    assert done
+    assert page.locator("flow-explorer").first.locator("p").inner_text() in text
+    copied = BeautifulSoup(markup, "html.parser")
+    assert not copied.select("script, style, .letters, mjx-container")
+    links = [str(link["href"]) for link in copied.select("a[href]")]
+    assert len(links) > 10
+    assert [link for link in links if not urlsplit(link).scheme] == []
+    page.close()
+
+
 def test_one_page_prints_whole(served: str, browser: Browser) -> None:
     # what is folded on the screen too, under the page's title
     page = browser.new_page()

@@ -9,9 +9,29 @@ const scaled = (across, up) => across === 1 && up === 1 ? '' : `scale(${across} 
 const named = values =>
   Object.entries(values).map(([name, value]) => ` ${name}="${value}"`).join('');
 
+// What is read of MathJax's tree; the data are its own notes. It draws frames and colours by others.
+const READ = {
+  g: ['transform'],
+  use: ['xlink:href', 'transform'],
+  rect: ['x', 'y', 'width', 'height'],
+  svg: ['x', 'y', 'width', 'height', 'viewBox'],
+};
+
+function check(node, adaptor) {
+  const kind = adaptor.kind(node), known = READ[kind];
+  if (kind === 'text') throw new Error(`MathJax's fonts have no ${adaptor.textContent(node)}`);
+  const other = adaptor.allAttributes(node).find(
+    ({ name }) => !known?.includes(name) && !/^data-(?!frame|line)/.test(name));
+  if (!known || other) {
+    const tag = `<${kind}${other ? named({ [other.name]: other.value }) : ''}>`;
+    throw new Error(`MathJax drew ${tag}, which this book has not met`);
+  }
+}
+
 // MathJax's tree of groups, each moved or scaled, becomes one list of letters and bars. Its upward
 // axis becomes that of the page; letters are turned over where their outline stands.
 function drawn(node, adaptor, at, outlines) {
+  check(node, adaptor);
   const get = name => adaptor.getAttribute(node, name);
   const [x, y, across, up] = moved(at, get('transform'));
   const inside = place => adaptor.childNodes(node).map(
@@ -44,8 +64,6 @@ function drawn(node, adaptor, at, outlines) {
       const shift = `translate(${round(x)} ${round(-y)})${scaled(across, up)}`;
       return `<g transform="${shift}"><svg${window}>${inside([0, 0, 1, 1])}</svg></g>`;
     }
-    default:
-      throw new Error(`MathJax drew <${adaptor.kind(node)}>, which this book has not met`);
   }
 }
 
@@ -58,6 +76,18 @@ function moved([x, y, across, up], transform) {
   }
   return [x, y, ...[across, up].map(factor => Number(factor.toFixed(4)))];
 }
+
+// What would hold for later formulas too, or lead to them. Numbers and labels are the page's.
+const ELSEWHERE = ['DeclareMathOperator', 'label', 'ref', 'eqref', 'tag'];
+
+function alone(MathJax) {
+  const { getMap } = MathJax._.input.tex.MapHandler.MapHandler;
+  for (const name of ELSEWHERE)
+    for (const map of ['macros', 'AMSmath-macros']) getMap(map).map.delete(name);
+}
+
+// What the author wrote, without what Sphinx puts round broken lines.
+const written = tex => tex.trim().replace(/^\\begin{split}(.*)\\end{split}$/s, '$1').trim();
 
 const short = id => id.replace('MJX-TEX-', 'letter-');
 const escaped = text =>
@@ -90,7 +120,7 @@ function typeset(MathJax, { tex, display }, known) {
     }
   }
   const own = {
-    class: 'MathJax', jax: 'SVG', ...(display && { display }), 'data-tex': escaped(tex.trim()),
+    class: 'MathJax', jax: 'SVG', ...(display && { display }), 'data-tex': escaped(written(tex)),
   };
   const heard = spoken(MathJax.startup.toMML(outputJax.math.root));
   const html = `<mjx-container${named(own)}><svg${named(box)}>${letters}</svg>`
@@ -107,6 +137,7 @@ require(`${mathjax}/node-main.js`).init({
   svg: { fontCache: 'global' },
   startup: { typeset: false },
 }).then(async MathJax => {
+  alone(MathJax);
   const known = new Set();
   for await (const line of require('node:readline').createInterface({ input: process.stdin })) {
     let answer;

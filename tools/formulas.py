@@ -12,7 +12,10 @@ import os
 import re
 import shutil
 import subprocess
+import unicodedata
+import xml.etree.ElementTree as ET
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from sphinx.application import Sphinx
 from sphinx.ext.mathjax import html_visit_math
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
+from sphinx_design.dropdown import dropdown_title
 
 from tools import assets
 
@@ -30,6 +34,10 @@ NAME = "drawn"
 # Sphinx's TeX, in the signs that MathJax would look for in a browser.
 TEX = re.compile(r"\\\((?P<inline>.*)\\\)|\\\[(?P<display>.*)\\\]", re.S)
 LETTER = re.compile('href="#(letter-[^"]+)"')
+HEARD = re.compile("<math>.*</math>", re.S)
+# Headings, links, folds and columns are called by what is in them; of MathML browsers take nothing.
+NAMED = (nodes.title, nodes.reference, nodes.thead, dropdown_title)
+UNHEARD = dict.fromkeys(range(0x2061, 0x2065))  # invisible: of, times, comma, plus
 
 logger = logging.getLogger(__name__)
 
@@ -103,13 +111,58 @@ def letters(outlines: dict[str, str]) -> str:
     return f'<svg class="letters" aria-hidden="true"><defs>{"".join(paths)}</defs></svg>\n'
 
 
+def words(mathml: str) -> str:
+    """Return a formula in one line, such as `λ_1^2/(2h)`: what is called by it has no MathML."""
+    line = _line(ET.fromstring(mathml)).translate(UNHEARD)
+    line = " ".join(unicodedata.normalize("NFKC", line).split())
+    return re.sub(" (?=[\u0300-\u036f])", "", line)  # a bar stands over its letter
+
+
+def _line(part: ET.Element) -> str:
+    inside = [_line(child) for child in part]
+    whole = [f"({text})" if len(text) > 1 else text for text in inside]
+    match part.tag:
+        case "mfrac":
+            return "/".join(whole)
+        case "msqrt":
+            return f"√({''.join(inside)})"
+        case "mroot":
+            return f"√^{whole[1]}({inside[0]})"
+        case "msup":
+            return f"{inside[0]}^{whole[1]}"
+        case "msub" | "munder":
+            return f"{inside[0]}_{whole[1]}"
+        case "msubsup" | "munderover":
+            return f"{inside[0]}_{whole[1]}^{whole[2]}"
+    return (part.text or "") + "".join(inside)
+
+
 def connect(app: Sphinx) -> None:
     """Have a site's formulas drawn."""
     drawing = _Drawing()
     app.add_html_math_renderer(NAME, (drawing.inline, None), (drawing.display, None))
     app.connect("builder-inited", drawing.begin)
+    app.connect("doctree-read", refuse_in_title)
     app.connect("html-page-context", drawing.add_letters, priority=900)  # the body is complete
     app.connect("build-finished", drawing.end)
+
+
+def refuse_in_title(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn of a formula in a page's title, which stands on other pages, in tabs and in searches."""
+    for title in islice(doctree.findall(nodes.title), 1):
+        for formula in title.findall(nodes.math):
+            said = "the title of a page has no formulas: it is told where none can be drawn; got %s"
+            logger.warning(said, formula.astext(), location=title)
+
+
+def _names(node: nodes.Node) -> bool:
+    """Return whether something is called by what is in it, this formula too."""
+    return isinstance(node, NAMED) or (node.parent is not None and _names(node.parent))
+
+
+def _labelled(found: re.Match[str]) -> str:
+    label = html.escape(words(found[0]), quote=True)
+    return found[0].replace("<math>", f'<math aria-label="{label}">', 1)
 
 
 class _Drawing:
@@ -137,7 +190,12 @@ class _Drawing:
         finally:  # always: Sphinx says by raising SkipNode that it is done
             written = "".join(translator.body[before:])
             try:
-                translator.body[before:] = [TEX.sub(self._draw, written)]
+                drawn, found = TEX.subn(self._draw, written)
+                if not found:
+                    raise FormulaError(
+                        f"a formula that Sphinx does not wrap is not drawn: {written}"
+                    )
+                translator.body[before:] = [HEARD.sub(_labelled, drawn) if _names(node) else drawn]
             except FormulaError as error:
                 logger.warning("%s", error, location=node)
 

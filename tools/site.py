@@ -204,4 +204,4 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("html-page-context", search_from_disk)
     formulas.connect(app)
     tags.connect(app)
-    return {"parallel_read_safe": False, "parallel_write_safe": True, "version": "1"}
+    return {"parallel_read_safe": False, "parallel_write_safe": False, "version": "1"}

@@ -50,14 +50,25 @@
   };
 
   // A formula is copied as its TeX: what is seen is a drawing.
+  const FORMULA = 'mjx-container[data-tex]';
+  const inFormula = node => (node.closest ? node : node.parentElement)?.closest(FORMULA);
+
   const copy = event => {
     const selection = window.getSelection();
-    if (selection.isCollapsed) return;
+    if (selection.isCollapsed || event.target.closest?.('input, textarea')) return;
     const copied = document.createElement('div');
-    for (let i = 0; i < selection.rangeCount; i += 1)
-      copied.append(selection.getRangeAt(i).cloneContents());
-    const formulas = copied.querySelectorAll('mjx-container[data-tex]');
+    for (let i = 0; i < selection.rangeCount; i += 1) {
+      const range = selection.getRangeAt(i).cloneRange();
+      const whole = inFormula(range.commonAncestorContainer);
+      if (whole) range.selectNode(whole);
+      copied.append(range.cloneContents());
+    }
+    const formulas = copied.querySelectorAll(FORMULA);
     if (!formulas.length) return;
+    for (const part of copied.querySelectorAll('script, style, svg.letters')) part.remove();
+    // where it is pasted nothing is beside this page
+    for (const link of copied.querySelectorAll('a[href]')) link.setAttribute('href', link.href);
+    for (const image of copied.querySelectorAll('img[src]')) image.setAttribute('src', image.src);
     for (const formula of formulas) {
       const sign = formula.hasAttribute('display') ? '$$' : '$';
       formula.replaceWith(`${sign}${formula.dataset.tex}${sign}`);
@@ -70,6 +81,17 @@
     event.preventDefault();
   };
 
+  // A drawing has no word that a double click would select.
+  const select = event => {
+    const formula = inFormula(event.target);
+    if (formula) {
+      const range = document.createRange();
+      range.selectNode(formula);
+      window.getSelection().removeAllRanges();
+      window.getSelection().addRange(range);
+    }
+  };
+
   window.addEventListener('load', () => {
     nameFolds();
     const article = document.querySelector('.bd-article'); // the search has none
@@ -77,6 +99,7 @@
   });
   document.addEventListener('toggle', markSoon, true);
   document.addEventListener('copy', copy);
+  document.addEventListener('dblclick', select);
   window.addEventListener('beforeprint', unfold);
   window.addEventListener('afterprint', fold);
 })();
