@@ -124,6 +124,13 @@ def test_every_drawing_in_the_page_is_named(quick_site: Path, name: str) -> None
         assert named or inside, str(drawing)[:200]
 
 
+def test_the_search_names_no_section_by_tex(quick_site: Path) -> None:
+    index = (quick_site / "searchindex.js").read_text(encoding="utf8")
+    titles = json.loads(index[index.index("(") + 1 : index.rindex(")")])["alltitles"]
+    assert "What each walk keeps of π" in titles
+    assert [title for title in titles if "\\" in title] == []
+
+
 def test_every_slider_has_a_name_in_words(quick_site: Path) -> None:
     labels = [
         label.get_text()
@@ -607,7 +614,7 @@ def test_what_is_called_by_a_formula_is_called_by_all_of_it(served: str, browser
     page = browser.new_page()
     page.goto(f"{served}/book/law_converges.html", wait_until="load")
     for role in ("heading", "link"):
-        named = page.get_by_role(role, name="On R^d, in closed form")  # type: ignore[arg-type]
+        named = page.get_by_role(role, name=re.compile(r"On R\^d ?, in closed form"))
         assert named.count() > 0, role
     page.goto(f"{served}/book/poisson_four_ways.html", wait_until="load")
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
@@ -672,6 +679,34 @@ def test_what_is_copied_is_what_the_browser_copies_but_for_formulas(
     assert len(links) > 10
     assert [link for link in links if not urlsplit(link).scheme] == []
     page.close()
+
+
+def test_a_selected_formula_looks_selected(served: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{served}/book/walks_on_a_manifold.html", wait_until="load")
+    text = page.locator(".bd-article p:has(mjx-container)").first
+    text.evaluate("e => getSelection().selectAllChildren(e)")
+    chosen = page.locator("mjx-container.chosen")
+    expect(chosen).to_have_count(text.locator("mjx-container").count())
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(chosen).to_have_count(0)
+    page.close()
+
+
+def test_paper_is_white_in_the_dark_too(served: str, browser: Browser) -> None:
+    ink = "getComputedStyle(document.querySelector('mjx-container svg')).fill"
+    seen = []
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(f"{served}/book/walks_on_a_manifold.html", wait_until="load")
+        before = page.evaluate(ink)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        seen += [before, page.evaluate(ink)]
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate(ink) == before
+        page.close()
+    light, on_paper, dark, on_paper_too = seen
+    assert light == on_paper == on_paper_too != dark
 
 
 def test_one_page_prints_whole(served: str, browser: Browser) -> None:

@@ -143,6 +143,7 @@ def connect(app: Sphinx) -> None:
     app.add_html_math_renderer(NAME, (drawing.inline, None), (drawing.display, None))
     app.connect("builder-inited", drawing.begin)
     app.connect("doctree-read", refuse_in_title)
+    app.connect("doctree-resolved", drawing.spell)
     app.connect("html-page-context", drawing.add_letters, priority=900)  # the body is complete
     app.connect("build-finished", drawing.end)
 
@@ -176,6 +177,17 @@ class _Drawing:
     def end(self, app: Sphinx, error: Exception | None) -> None:
         self._typesetter.end()
 
+    def spell(self, app: Sphinx, doctree: nodes.document, page: str) -> None:
+        """Let the formulas of headings be words for the search, which reads before they are drawn."""
+        for title in doctree.findall(nodes.title):
+            for formula in title.findall(nodes.math):
+                tex = formula.astext()
+                with suppress(FormulaError):  # it is told where it is written
+                    mathml = HEARD.search(self._typesetter.draw(tex, display=False))
+                    assert mathml is not None
+                    formula[:] = [nodes.Text(words(mathml[0]))]
+                    formula["tex"] = tex
+
     def inline(self, translator: HTML5Translator, node: nodes.math) -> None:
         self._visit(translator, node, html_visit_math)
 
@@ -184,6 +196,7 @@ class _Drawing:
 
     def _visit(self, translator: HTML5Translator, node: nodes.Element, visit: Any) -> None:
         """Write what Sphinx writes, its number and its link, the TeX drawn."""
+        node[:] = [nodes.Text(node["tex"])] if "tex" in node else node[:]
         before = len(translator.body)
         try:
             visit(translator, node)

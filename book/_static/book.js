@@ -1,5 +1,5 @@
-// What a page's markup cannot say beforehand: which of its parts scroll, what is
-// copied of a formula, what paper must unfold.
+// What a page's markup cannot say beforehand: which of its parts scroll, how a formula is selected
+// and copied, what paper must unfold.
 
 (() => {
   // Only what scrolls is a stop for the keyboard, and shows at its edge that there is more.
@@ -39,14 +39,17 @@
     }
   };
 
-  // On paper nothing can be unfolded.
-  let folded = [];
-  const unfold = () => {
+  // On paper nothing can be unfolded, and it is white.
+  let folded = [], theme;
+  const toPaper = () => {
     folded = [...document.querySelectorAll('.bd-article details:not([open])')];
     for (const details of folded) details.open = true;
+    ({ theme } = document.documentElement.dataset);
+    document.documentElement.dataset.theme = 'light';
   };
-  const fold = () => {
+  const toScreen = () => {
     for (const details of folded) details.open = false;
+    document.documentElement.dataset.theme = theme;
   };
 
   // A formula is copied as its TeX: what is seen is a drawing.
@@ -81,7 +84,16 @@
     event.preventDefault();
   };
 
-  // A drawing has no word that a double click would select.
+  // A drawing shows no selection by itself.
+  const show = () => {
+    const selection = window.getSelection();
+    for (const formula of document.querySelectorAll(`.bd-article ${FORMULA}`)) {
+      const chosen = !selection.isCollapsed && selection.containsNode(formula);
+      if (chosen !== formula.classList.contains('chosen')) formula.classList.toggle('chosen');
+    }
+  };
+
+  // Nor has it a word that a double click would select.
   const select = event => {
     const formula = inFormula(event.target);
     if (formula) {
@@ -100,6 +112,7 @@
   document.addEventListener('toggle', markSoon, true);
   document.addEventListener('copy', copy);
   document.addEventListener('dblclick', select);
-  window.addEventListener('beforeprint', unfold);
-  window.addEventListener('afterprint', fold);
+  document.addEventListener('selectionchange', show);
+  window.addEventListener('beforeprint', toPaper);
+  window.addEventListener('afterprint', toScreen);
 })();
