@@ -178,7 +178,7 @@ class _Drawing:
         self._typesetter.end()
 
     def spell(self, app: Sphinx, doctree: nodes.document, page: str) -> None:
-        """Let the formulas of headings be words for the search, which reads before they are drawn."""
+        """Let the search, which reads pages before they are drawn, find words for formulas."""
         for title in doctree.findall(nodes.title):
             for formula in title.findall(nodes.math):
                 tex = formula.astext()
