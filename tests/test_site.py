@@ -625,7 +625,7 @@ def test_what_is_called_by_a_formula_is_called_by_all_of_it(served: str, browser
     ]
     questions = [fold for fold in folds if re.match(r"1\. ", fold)]
     assert len(questions) == 1
-    assert re.match(r"1\. What does φ\(x\) say about the walker that starts at x, ", questions[0])
+    assert re.match(r"1\. What does φ\(x\) say about the walker that starts at x ?, ", questions[0])
     page.close()
 
 
