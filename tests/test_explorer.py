@@ -22,7 +22,7 @@ import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, ConnectionPatch
 from playwright.sync_api import Browser, Page
 
 from coupled_flows import explore
@@ -157,6 +157,8 @@ def seen(root: ET.Element) -> list[Any]:
     def look(element: ET.Element) -> Iterator[Any]:
         held = dict(element.attrib)
         mark = held.pop("data-v", None)
+        if held.get("class") == "explorer-panel":  # where it goes on a phone
+            del held["class"], held["style"]
         used = []
         for key, value in held.items():
             for name in re.findall(r"#([^)\"';]+)", value):
@@ -393,6 +395,73 @@ def test_a_page_can_hold_it(made: dict[str, str]) -> None:
         assert "\ue000" not in text
         assert INK not in text
         assert "currentColor" in text
+
+
+# -- its panels ------------------------------------------------------------------------------------
+
+
+def two(ax: Any, k: int) -> None:
+    for panel in ax:
+        panel.plot([0, 1], [0, k])
+        panel.set(xlim=(0, 1), ylim=(0, 2), xlabel="time", ylabel="height", title=f"{k}")
+
+
+def across(ax: Any) -> None:
+    line = ConnectionPatch((1, 1), (0, 1), ax[0].transData, ax[1].transData)
+    line.set_in_layout(False)  # as Matplotlib's manual has it
+    ax[1].add_artist(line)
+
+
+def panels(draw: Any, columns: int = 2) -> list[str]:
+    """Where the axes of an explorer go on a phone."""
+    made = explore(draw, title="Two", describe=said, columns=columns, k=[1, 2])._repr_html_()
+    found = re.findall(r'class="explorer-panel" style="--at:([^"]*)"', made)
+    assert ('<flow-explorer style="--rows:' in made) == bool(found)
+    return found
+
+
+def test_panels_stand_below_each_other_on_a_phone_at_one_scale() -> None:
+    found = [[*map(float, re.findall(r"-?[\d.]+", at))] for at in panels(two)]
+    (x, y, scale), (right, below, same) = found
+    assert scale == same
+    assert 518.4 / 259.2 <= scale < 2.2  # half the width or less becomes the whole width
+    assert x - right == pytest.approx(scale * 518.4 / 2, abs=5)
+    assert scale * 200 < below - y < scale * 250
+
+
+def test_axes_of_one_panel_go_together() -> None:
+    def draw(ax: Any, k: int) -> None:
+        two(ax, k)
+        ax[1].twinx().plot([0, 1], [0, 10])
+        ax[0].inset_axes([0.6, 0.6, 0.3, 0.3])
+
+    left, right, twin = panels(draw)
+    assert right == twin != left
+
+
+# What may happen to two panels, so that they are no longer two.
+BINDS: dict[str, Callable[[Any], object]] = {
+    "a title of both": lambda ax: ax[0].figure.suptitle("Both"),
+    "a legend of both": lambda ax: ax[0].figure.legend(["a line"]),
+    "words of one in the other": lambda ax: ax[1].text(-1, 1, "of the left one too"),
+    "a colour bar": lambda ax: ax[0].figure.colorbar(ax[0].imshow(np.eye(3))),
+    "one taken off": lambda ax: ax[1].remove(),
+    "a line across": across,
+}
+
+
+@pytest.mark.parametrize("name", BINDS)
+def test_panels_that_cannot_be_told_apart_stay_where_they_are(name: str) -> None:
+    def draw(ax: Any, k: int) -> None:
+        two(ax, k)
+        BINDS[name](ax)
+
+    assert panels(draw) == []
+
+
+@pytest.mark.parametrize("draw", [lambda ax, k: ax.plot([0, k], [0, 1]), with_a_bar])
+def test_one_panel_stays_where_it_is(draw: Any) -> None:
+    assert panels(draw, columns=1) == []
 
 
 # -- its weight -----------------------------------------------------------------------------------
@@ -820,4 +889,66 @@ def test_the_same_explorer_stands_on_a_page_twice(
     assert first.locator(".explorer-words").text_content() == peak(2.0, "log Tr")
     assert second.locator(".explorer-words").text_content() == peak(3.0, "log det")
     assert errors == []
+    page.close()
+
+
+# What a page has of its first explorer: the height of its least letters, its panels' boxes.
+LETTERS = """() => Math.min(...[...document.querySelector("flow-explorer").querySelectorAll(
+    ".explorer-panel g[transform*=scale]")].map(e => {
+        const {a, b} = e.getScreenCTM()
+        return 100 * Math.hypot(a, b) }))"""
+PANELS = """() => [...document.querySelectorAll(".explorer-panel")].map(e => {
+    const box = e.getBoundingClientRect()
+    return [box.left, box.top, box.right, box.bottom] })"""
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("width", [360, 390, 430])
+def test_on_a_phone_panels_stand_one_below_the_other(
+    opened: Callable[..., Page], width: int, script: bool
+) -> None:
+    page = opened(viewport={"width": width, "height": 844}, java_script_enabled=script)
+    picture = page.get_by_role("img").first.bounding_box()
+    assert picture is not None
+    (left, top, right, bottom), (_, below, _, last) = boxes = page.evaluate(PANELS)
+    assert bottom < below
+    assert right - left > 0.9 * picture["width"]
+    assert picture["width"] > 0.9 * (width - 16)  # less the margins of the page
+    for box in boxes:
+        assert 0 <= picture["x"] <= box[0] < box[2] <= picture["x"] + picture["width"] <= width
+    assert picture["y"] <= top < last <= picture["y"] + picture["height"]
+    # a letter's size is a hundred units of its shape in Matplotlib's drawings
+    assert page.evaluate(LETTERS) >= 9
+    # what has a single panel is as it was
+    assert page.locator("flow-explorer").nth(1).locator(".explorer-panel").count() == 0
+    # letters in the picture are no other text than its name
+    assert page.get_by_role("img").count() == 2
+    page.close()
+
+
+def test_on_a_phone_one_slider_moves_both_panels(opened: Callable[..., Page]) -> None:
+    page = opened(viewport={"width": 390, "height": 844})
+    panels = page.locator(".explorer-panel").all()
+    before = [panel.screenshot() for panel in panels]
+    page.get_by_role("slider", name="step h").press("End")
+    for panel, old in zip(panels, before, strict=True):
+        assert panel.screenshot() != old
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "media"), [(1280, "screen"), (640, "screen"), (390, "print"), (643, "print")]
+)
+def test_elsewhere_panels_stand_side_by_side(
+    opened: Callable[..., Page], width: int, media: Any
+) -> None:
+    page = opened(viewport={"width": width, "height": 844})
+    page.emulate_media(media=media)
+    picture = page.get_by_role("img").first
+    before = picture.screenshot()
+    page.evaluate("""() => {
+        document.querySelector("flow-explorer").removeAttribute("style")
+        for (const panel of document.querySelectorAll(".explorer-panel"))
+            for (const name of ["class", "style"]) panel.removeAttribute(name) }""")
+    assert picture.screenshot() == before
     page.close()

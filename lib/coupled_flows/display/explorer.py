@@ -25,6 +25,7 @@ from coupled_flows.display.changes import OWN, Drawing
 from coupled_flows.display.figures import framed, opening
 from coupled_flows.display.live import LiveExplorer
 from coupled_flows.display.page import typeset
+from coupled_flows.display.panels import stack
 from coupled_flows.display.studio import Scene, State, Studio
 from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
@@ -219,6 +220,7 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
     scene.same_limits(list(figures.values()))
     studio = Studio()
     frames = {i: studio.frame(figures.pop(i)) for i in order}
+    rows = stack([*frames.values()], studio.taken, scene.columns, scene.size)
     drawing = Drawing([frames[i] for i in range(len(states))], start)
     if not drawing.moves:
         raise ValueError(
@@ -236,7 +238,7 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
     )
     own = "e" + hashlib.sha256("".join([svg, data, controls]).encode()).hexdigest()[:8] + "-"
     return (
-        f"<flow-explorer>{framed(svg)}"
+        f"<flow-explorer{rows}>{framed(svg)}"
         f'<p class="explorer-words" aria-live="off">{html.escape(words[start])}</p>'
         f'<div class="explorer-controls" hidden>{controls}</div>'
         f"<style>{_asset('css')}</style>"

@@ -19,10 +19,12 @@ from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from numpy.typing import NDArray
 
 from coupled_flows.display.changes import SAME, plain
 from coupled_flows.display.figures import ANONYMOUS, STYLE, canvas, cleaned, simplify
 from coupled_flows.display.page import typeset
+from coupled_flows.display.panels import PANEL, extents
 
 State = Mapping[str, Any]
 # a curve has as many points in every frame
@@ -98,11 +100,18 @@ class Scene:
 
 
 class Studio:
-    """Renders figures; the first one is laid out, and the others take its places."""
+    """Renders figures; the first one is laid out, and the others take its places.
+
+    Attributes
+    ----------
+    taken : list of arrays
+        What the axes of each frame take.
+    """
 
     def __init__(self) -> None:
         self._places: list[Any] = []
         self._looks: dict[str, object] = {}
+        self.taken: list[NDArray[np.float64]] = []
 
     def svg(self, figure: Figure) -> str:
         """Return the whole drawing as SVG."""
@@ -127,6 +136,7 @@ class Studio:
             simplify(figure)
             first = not self._looks
             for i, axes in enumerate(figure.axes):
+                axes.set_gid(f"{PANEL}{i}")
                 for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
                     key, look = f"{SAME}{i}{name}", _look(axis)
                     if first:
@@ -134,7 +144,9 @@ class Studio:
                         axis.set_gid(key)
                     elif look is not None and self._looks[key] == look:
                         _leave_out(axis, key)
-        return plain(self.svg(figure))
+        drawn = plain(self.svg(figure))
+        self.taken.append(extents(figure))
+        return drawn
 
 
 def _said(state: State) -> str:

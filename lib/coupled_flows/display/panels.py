@@ -1,0 +1,98 @@
+"""Panels side by side in a drawing, which on a phone stand one below the other.
+
+The axes of a drawing are its groups. Each says in a property of its style where it goes there, and
+the sheet of the page moves it: nothing is drawn twice, and no script is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_svg import RendererSVG
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+PANEL = "\ue002"  # starts the id of an axes
+AIR = 2.0, 5.0  # points, beside a panel and above and below it
+LARGEST = 1.6  # CSS pixels for a point; at 4/3 letters have the size that they have on paper
+
+
+def extents(figure: Figure) -> NDArray[np.float64]:
+    """Return what each axes of a figure takes with all its artists: left, top, right, bottom.
+
+    In points from the upper left corner; NaN for an axes that is not seen, infinite if an artist is
+    of no axes, or does not say what it takes.
+    """
+    known = {figure.patch, *figure.axes}
+    loose = [artist for artist in figure.get_children() if artist not in known]
+    for axes in figure.axes:
+        loose += axes.findobj(lambda artist: artist not in known and not artist.get_in_layout())
+    loose = [artist for artist in loose if artist.get_visible()]
+    if loose:
+        return np.full((len(figure.axes), 4), [-np.inf, -np.inf, np.inf, np.inf])
+    found = np.full((len(figure.axes), 4), np.nan)
+    points, high = 72 / figure.dpi, figure.bbox.height
+    # its letters are as wide as in the drawing
+    renderer = RendererSVG(*figure.bbox.size, io.StringIO())  # type: ignore[no-untyped-call]
+    for i, axes in enumerate(figure.axes):
+        if (box := axes.get_tightbbox(renderer)) is not None:
+            found[i] = points * np.array([box.x0, high - box.y1, box.x1, high - box.y0])
+    return found
+
+
+def stack(
+    frames: Sequence[ET.Element],
+    taken: Sequence[NDArray[np.float64]],
+    columns: int,
+    size: tuple[float, float],
+) -> str:
+    """Tell the axes of all frames where to go on a phone; return what the page must know of it.
+
+    Parameters
+    ----------
+    frames : sequence of Element
+        Drawings whose axes have ids, PANEL and a number.
+    taken : sequence of arrays
+        Of each frame, as `extents` returns.
+    columns : int
+        The number of panels.
+    size : tuple of float
+        Of the figure, in inches.
+
+    Returns
+    -------
+    str
+        An attribute of the explorer; empty if the panels cannot be told apart.
+    """
+    low = np.fmin.reduce([found[:, :2] for found in taken])
+    high = np.fmax.reduce([found[:, 2:] for found in taken])
+    panels: list[list[int]] = []
+    for i in np.argsort(low[:, 0]).tolist():
+        if panels and low[i, 0] < high[panels[-1], 0].max():
+            panels[-1].append(i)  # as two axes of one panel do, they overlap
+        elif np.isfinite(low[i]).all():
+            panels.append([i])
+    if columns == 1 or len(panels) != columns:
+        return ""
+    width, height = 72 * size[0], 72 * size[1]
+    starts = np.array([low[panel].min(axis=0) for panel in panels]) - AIR
+    wide, tall = (np.array([high[panel].max(axis=0) for panel in panels]) + AIR - starts).T
+    # the same for all, so that letters have one size
+    scale = width / wide.max()
+    rows = max(scale * tall.sum(), height)
+    # the viewBox stays, and lies in the middle of a drawing higher than it
+    top = (height - rows) / 2
+    where: dict[str | None, str] = {}
+    for panel, start, own, down in zip(panels, starts, wide, tall, strict=True):
+        x, y = (width - scale * own) / 2 - scale * start[0], top - scale * start[1]
+        top += scale * down
+        at = f"--at:translate({x:.1f}px,{y:.1f}px)scale({scale:.4g})"
+        where |= {f"{PANEL}{i}": at for i in panel}
+    for element in (element for frame in frames for element in frame.iter("g")):
+        if (key := element.get("id")) in where:
+            element.set("class", "explorer-panel")
+            element.set("style", where[key])
+    return f' style="--rows:{width:.1f}/{rows:.1f};--most:{LARGEST * wide.max():.0f}px"'
