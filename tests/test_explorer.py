@@ -936,6 +936,16 @@ def test_on_a_phone_one_slider_moves_both_panels(opened: Callable[..., Page]) ->
     page.close()
 
 
+def test_on_a_low_screen_the_slider_stays_at_its_foot(opened: Callable[..., Page]) -> None:
+    page = opened(viewport={"width": 390, "height": 600})
+    box = page.locator("flow-explorer").first.locator("[type=range]").bounding_box()
+    picture = page.get_by_role("img").first.bounding_box()
+    assert box is not None
+    assert picture is not None
+    assert box["y"] + box["height"] <= 600 < picture["y"] + picture["height"]
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("width", "media"), [(1280, "screen"), (640, "screen"), (390, "print"), (643, "print")]
 )

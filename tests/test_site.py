@@ -482,6 +482,8 @@ NOT_IN_AN_ARTICLE = {
             sign.setStart(after, 0)
             sign.setEnd(after, 1)
             return sign.getBoundingClientRect().top >= e.getBoundingClientRect().bottom })""",
+    "panels side by side on a phone too, where their letters are small": """
+        [...document.querySelectorAll('.bd-article flow-explorer:not([style*="--rows:"])')]""",
     "folds without a name": """
         [...document.querySelectorAll('.bd-article :is(summary, .toggle-button)')].filter(e =>
             !(e.getAttribute('aria-label') ?? e.textContent).trim() ||

@@ -23,7 +23,7 @@ LARGEST = 1.6  # CSS pixels for a point; at 4/3 letters have the size that they 
 def extents(figure: Figure) -> NDArray[np.float64]:
     """Return what each axes of a figure takes with all its artists: left, top, right, bottom.
 
-    In points from the upper left corner; NaN for an axes that is not seen, infinite if an artist is
+    In dots from the upper left corner; NaN for an axes that is not seen, infinite if an artist is
     of no axes, or does not say what it takes.
     """
     known = {figure.patch, *figure.axes}
@@ -34,12 +34,12 @@ def extents(figure: Figure) -> NDArray[np.float64]:
     if loose:
         return np.full((len(figure.axes), 4), [-np.inf, -np.inf, np.inf, np.inf])
     found = np.full((len(figure.axes), 4), np.nan)
-    points, high = 72 / figure.dpi, figure.bbox.height
+    high = figure.bbox.height
     # its letters are as wide as in the drawing
     renderer = RendererSVG(*figure.bbox.size, io.StringIO())  # type: ignore[no-untyped-call]
     for i, axes in enumerate(figure.axes):
         if (box := axes.get_tightbbox(renderer)) is not None:
-            found[i] = points * np.array([box.x0, high - box.y1, box.x1, high - box.y0])
+            found[i] = box.x0, high - box.y1, box.x1, high - box.y0
     return found
 
 
@@ -56,7 +56,7 @@ def stack(
     frames : sequence of Element
         Drawings whose axes have ids, PANEL and a number.
     taken : sequence of arrays
-        Of each frame, as `extents` returns.
+        Of each frame, as `extents` returns, in points.
     columns : int
         The number of panels.
     size : tuple of float

@@ -144,8 +144,8 @@ class Studio:
                         axis.set_gid(key)
                     elif look is not None and self._looks[key] == look:
                         _leave_out(axis, key)
-        drawn = plain(self.svg(figure))
-        self.taken.append(extents(figure))
+            drawn = plain(self.svg(figure))
+            self.taken.append(extents(figure))
         return drawn
 
 
