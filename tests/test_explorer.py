@@ -459,6 +459,16 @@ def test_panels_that_cannot_be_told_apart_stay_where_they_are(name: str) -> None
     assert panels(draw) == []
 
 
+def test_labels_in_the_gap_do_not_hold_panels_together() -> None:
+    def draw(ax: Any, k: int) -> None:
+        two(ax, k)
+        if k == 2:  # the start was laid out without them
+            ax[1].set_ylabel("height", labelpad=10)
+            ax[0].text(1.02, 0.5, "end")
+
+    assert len(panels(draw)) == 2
+
+
 @pytest.mark.parametrize("draw", [lambda ax, k: ax.plot([0, k], [0, 1]), with_a_bar])
 def test_one_panel_stays_where_it_is(draw: Any) -> None:
     assert panels(draw, columns=1) == []

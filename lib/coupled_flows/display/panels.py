@@ -21,10 +21,10 @@ LARGEST = 1.6  # CSS pixels for a point; at 4/3 letters have the size that they 
 
 
 def extents(figure: Figure) -> NDArray[np.float64]:
-    """Return what each axes of a figure takes with all its artists: left, top, right, bottom.
+    """Return what each axes of a figure takes with all its artists, and where its own box is.
 
-    In dots from the upper left corner; NaN for an axes that is not seen, infinite if an artist is
-    of no axes, or does not say what it takes.
+    Left, top, right, bottom; left, right of the box; in dots from the upper left corner. NaN for an
+    axes that is not seen, infinite if an artist is of no axes, or does not say what it takes.
     """
     known = {figure.patch, *figure.axes}
     loose = [artist for artist in figure.get_children() if artist not in known]
@@ -32,14 +32,14 @@ def extents(figure: Figure) -> NDArray[np.float64]:
         loose += axes.findobj(lambda artist: artist not in known and not artist.get_in_layout())
     loose = [artist for artist in loose if artist.get_visible()]
     if loose:
-        return np.full((len(figure.axes), 4), [-np.inf, -np.inf, np.inf, np.inf])
-    found = np.full((len(figure.axes), 4), np.nan)
+        return np.full((len(figure.axes), 6), np.inf)
+    found = np.full((len(figure.axes), 6), np.nan)
     high = figure.bbox.height
     # its letters are as wide as in the drawing
     renderer = RendererSVG(*figure.bbox.size, io.StringIO())  # type: ignore[no-untyped-call]
     for i, axes in enumerate(figure.axes):
         if (box := axes.get_tightbbox(renderer)) is not None:
-            found[i] = box.x0, high - box.y1, box.x1, high - box.y0
+            found[i] = box.x0, high - box.y1, box.x1, high - box.y0, *axes.bbox.intervalx
     return found
 
 
@@ -67,13 +67,17 @@ def stack(
     str
         An attribute of the explorer; empty if the panels cannot be told apart.
     """
-    low = np.fmin.reduce([found[:, :2] for found in taken])
-    high = np.fmax.reduce([found[:, 2:] for found in taken])
+    low, high = np.fmin.reduce(taken), np.fmax.reduce(taken)
+    if np.isinf(high).any():
+        return ""
+    low, left, high, right = low[:, :2], low[:, 4], high[:, 2:4], high[:, 5]
     panels: list[list[int]] = []
-    for i in np.argsort(low[:, 0]).tolist():
-        if panels and low[i, 0] < high[panels[-1], 0].max():
-            panels[-1].append(i)  # as two axes of one panel do, they overlap
-        elif np.isfinite(low[i]).all():
+    for i in np.argsort(left).tolist():
+        before = panels[-1] if panels else []
+        # what reaches into another's box belongs to it; labels may reach into the gap between them
+        if before and (low[i, 0] < right[before].max() or left[i] < high[before, 0].max()):
+            before.append(i)
+        elif not np.isnan(left[i]):
             panels.append([i])
     if columns == 1 or len(panels) != columns:
         return ""
