@@ -397,6 +397,19 @@ def test_a_page_can_hold_it(made: dict[str, str]) -> None:
         assert "currentColor" in text
 
 
+def test_frames_have_minus_signs_where_code_has_hyphens() -> None:
+    def drawn(sign: str) -> str:
+        def draw(ax: Any, n: int) -> None:
+            ax.plot([0, n], [0, 1], label=f"slope {sign}{n}")
+            ax.set(xlim=(0, 3), title=f"{sign}{n} and $-n$")
+            ax.legend(loc="upper left")
+
+        said = f"It is {sign}1."
+        return explore(draw, n=[1, 2], title="A line", describe=lambda n: said)._repr_html_()  # type: ignore[no-any-return]
+
+    assert drawn("-") == drawn("\N{MINUS SIGN}")
+
+
 # -- its panels ------------------------------------------------------------------------------------
 
 

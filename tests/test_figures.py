@@ -309,6 +309,20 @@ def test_whole_powers_and_fractions_of_a_decade() -> None:
     assert said == ["10⁻¹⁰", "10⁰", "10¹", "5×10³", "10²³"]
 
 
+def test_minus_signs_in_all_words_of_a_figure_and_in_no_tex() -> None:
+    figure, ax = canvas()
+    ax.plot([0, 1], [0, 1], label="slope -0.5 [-1, 0]")
+    ax.set(xlabel="from -a", ylabel="f(-x)", title="U = -z, $-e^{-x}$ -1")
+    ax.annotate("-2", (0.5, 0.5))
+    ax.legend(title="at -3")
+    figure.suptitle("-4 half-way")
+    words = re.findall("<!-- (.*?) -->", Picture(figure, alt=ALT).svg())
+    assert {
+        "slope −0.5 [−1,\xa00]", "from −a", "f(−x)", "U = −z, $-e^{-x}$ −1", "−2", "at −3",
+        "−4 half-way",
+    } <= set(words)  # fmt: skip
+
+
 def test_axes_that_are_not_logarithmic_are_left_alone() -> None:
     figure, ax = canvas()
     ax.set_xscale("log")

@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from coupled_flows import CircleLaw, Order, RingLaw, ZonalLaw, fit_order
-from coupled_flows.display.figures import MARKERS, PALETTE, canvas
+from coupled_flows.display.figures import MARKERS, PALETTE, Picture, canvas
 from coupled_flows.display.plots import arcs, globe, halvings, laws, orders
 
 Array = NDArray[np.floating[Any]]
@@ -70,6 +70,25 @@ def test_orders_name_axes_and_slopes() -> None:
     assert "h" in plain.get_xlabel()
     assert "radians" in plain.get_ylabel()
     assert {*plain.get_xticks()} <= {*STEPS}
+
+
+@pytest.mark.parametrize(
+    ("errors", "labels"),
+    [
+        ((0.42, 0.21), ["3×10⁻¹", "4×10⁻¹"]),
+        ((0.6, 0.015), ["2×10⁻²", "5×10⁻²", "10⁻¹", "2×10⁻¹", "5×10⁻¹"]),
+        ((2.0, 0.002), ["10⁻²", "10⁻¹", "10⁰"]),
+    ],
+)
+def test_orders_label_their_errors_with_one_digit(
+    errors: tuple[float, float], labels: list[str]
+) -> None:
+    figure, ax = canvas()
+    orders(ax, {"a walk": fit_order([0.2, 0.1], errors)})
+    Picture(figure, alt="Two errors of a walk over two steps.").svg()
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert [tick.label1.get_text() for tick in ticks] == labels
 
 
 def test_more_orders_than_colours_begin_again() -> None:

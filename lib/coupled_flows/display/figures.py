@@ -10,15 +10,19 @@ import hashlib
 import html
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
+from coupled_flows.display.page import typeset
 from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
 # Told apart by lightness too, so in grey and by colour-blind readers; each has at least 3:1
@@ -153,10 +157,14 @@ class _Powers(LogFormatterSciNotation):
 
 
 def simplify(figure: Figure) -> None:
-    """Make the axes of a figure ready for a page: their labels plain text, their ticks few."""
+    """Make a figure ready for a page: labels of axes plain text, their ticks few, minus signs."""
     for axes in figure.axes:
         _simplify(axes.xaxis)
         _simplify(axes.yaxis)
+    for text in _texts(figure):
+        parts = text.get_text().split("$")  # between two dollars is TeX, whose hyphens are signs
+        parts[::2] = map(typeset, parts[::2])
+        text.set_text("$".join(parts))
 
 
 def cleaned(text: str) -> str:
@@ -203,6 +211,17 @@ def _simplify(axis: Axis) -> None:
     low, high = sorted(axis.get_view_interval())
     if high > 10**DECADES * low:
         axis.set_minor_locator(NullLocator())
+
+
+def _texts(artist: Artist) -> Iterator[Text]:
+    """Name the texts in a figure, without the labels of ticks: no tick need be made for that."""
+    if isinstance(artist, Text):
+        yield artist
+    elif isinstance(artist, Axis):
+        yield artist.label
+    else:
+        for child in artist.get_children():
+            yield from _texts(child)
 
 
 def _shorter(number: re.Match[str]) -> str:

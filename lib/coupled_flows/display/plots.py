@@ -69,7 +69,8 @@ def orders(
     ax.yaxis.set_minor_formatter(NullFormatter())
     low, high = ax.get_ylim()
     if high < 100 * low:  # powers of ten alone would leave an axis with one label
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        steps = (1, 2, 5) if high > 5 * low else range(1, 10)
+        ax.yaxis.set_major_locator(LogLocator(subs=steps))
         ax.yaxis.set_major_formatter(
             LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf))
         )
