@@ -341,7 +341,7 @@ def test_a_band_may_reach_farther_on_one_side() -> None:
 def test_measured_value_is_printed_with_its_interval(
     value: float, low: float, high: float, text: str
 ) -> None:
-    assert bracketed(value, low, high) == text
+    assert bracketed(value, low, high) == text.replace(", ", ",\N{NO-BREAK SPACE}")
 
 
 # -- several together ------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def read(table: Table) -> Tag:
 
 
 def hyphens(text: object) -> str:
-    return str(text).replace("\N{MINUS SIGN}", "-")
+    return str(text).replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
 
 
 @given(st.data(), st.integers(1, 4), st.integers(0, 3))
@@ -138,7 +138,7 @@ def test_any_text_comes_back_from_the_html(data: st.DataObject, columns: int, ro
         ("-0.6667", "−0.6667"),
         ("by -3, to -.5", "by −3, to −.5"),
         ("1.5e-07", "1.5e−07"),
-        ("-0.186 [-0.2, -1e-3]", "−0.186 [−0.2, −1e−3]"),
+        ("-0.186 [-0.2, -1e-3]", "−0.186 [−0.2,\xa0−1e−3]"),
         ("U = -z, (-x)", "U = −z, (−x)"),
         ("2026-04-17, half-way, x-1, (a)-b, e-mail", "2026-04-17, half-way, x-1, (a)-b, e-mail"),
         ("--quick -> a - b", "--quick -> a - b"),
@@ -147,8 +147,28 @@ def test_any_text_comes_back_from_the_html(data: st.DataObject, columns: int, ro
 def test_a_minus_sign_stands_before_numbers_and_symbols(written: str, shown: str) -> None:
     assert typeset(written) == shown
     table = Table([written], [[written]], caption="Signs.")
-    assert [cell.get_text() for cell in read(table).select("th")] == [shown, shown]
+    said = [cell.get_text().replace("\xa0", " ") for cell in read(table).select("th")]
+    assert said == [shown.replace("\xa0", " ")] * 2
     assert written in repr(table)  # which is text, to be copied
+
+
+@pytest.mark.parametrize(
+    ("written", "in_prose", "in_a_cell"),
+    [
+        ("0.51 ± 0.006", "0.51~±~0.006", "0.51~±~0.006"),
+        ("0.3 ± 0.1 (0.1 to 0.5)", "0.3~±~0.1 (0.1 to 0.5)", "0.3~±~0.1 (0.1~to~0.5)"),
+        ("1.5 [1.25, 2]", "1.5 [1.25,~2]", "1.5 [1.25,~2]"),
+        ("1 0; 0 1", "1 0; 0 1", "1~0; 0~1"),
+        ("h = 1/8", "h = 1/8", "h~=~1/8"),
+        ("at most 12 % of 3", "at most 12~% of 3", "at most 12~% of 3"),
+    ],
+)
+def test_no_end_of_a_line_parts_a_value(written: str, in_prose: str, in_a_cell: str) -> None:
+    assert typeset(written) == in_prose.replace("~", "\N{NO-BREAK SPACE}")
+    table = Table(["a name"], [[written]], caption="Values.")
+    cell = read(table).select("tbody th")[0].get_text()
+    assert cell == in_a_cell.replace("~", "\N{NO-BREAK SPACE}")
+    assert written in repr(table)
 
 
 def test_markup_in_a_cell_is_text() -> None:

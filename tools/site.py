@@ -37,6 +37,9 @@ RUN_TIMES = "run_times.json"
 _FORMULA = r'<span class="math notranslate nohighlight">(?:(?!</span>).)*</span>'
 BESIDE_FORMULA = re.compile(rf"\({_FORMULA}[.,;:?!)’”]*|{_FORMULA}(?:[.,;:?!)’”]+|-\w+)")
 
+# What is code or TeX: there a space is a space.
+AS_TYPED = (nodes.FixedTextElement, nodes.literal, nodes.math)
+
 logger = logging.getLogger(__name__)
 
 
@@ -87,10 +90,14 @@ def show_run_time(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 
 def typeset_numbers(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Give the numbers that the prose quotes a minus sign."""
+    """Give the numbers that the prose quotes a minus sign, and keep per cent with its number."""
     for node in doctree.findall(nodes.inline):
         if "pasted-text" in node["classes"]:
             node[:] = [nodes.Text(typeset(node.astext()))]
+    for text in list(doctree.findall(nodes.Text)):
+        if " %" in text and not isinstance(text.parent, AS_TYPED):
+            kept = nodes.Text(text.replace(" %", "\N{NO-BREAK SPACE}%"))
+            text.parent.replace(text, kept)
 
 
 def free_ids(app: Sphinx, doctree: nodes.document, page: str) -> None:

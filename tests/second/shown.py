@@ -26,8 +26,8 @@ def outputs(run: Executed) -> list[Any]:
 
 
 def typed(text: str) -> str:
-    """Return a text as code would have it: pages show minus signs, which no number is read with."""
-    return text.replace("\N{MINUS SIGN}", "-")
+    """Return a text as code would have it: without minus signs and spaces that part no line."""
+    return text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def numbers(text: str) -> list[float]:

@@ -84,7 +84,8 @@ def bracketed(value: float, low: float, high: float) -> str:
         return number(value)
     width = high - low
     decimals = max(0, 1 - math.floor(math.log10(width))) if 1e-6 < width < 1e6 else None
-    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+    ends = f"{number(low, decimals)},\N{NO-BREAK SPACE}{number(high, decimals)}"
+    return f"{number(value, decimals)} [{ends}]"
 
 
 @dataclass(frozen=True)

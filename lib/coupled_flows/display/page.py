@@ -18,6 +18,13 @@ _Size = TypeVar("_Size")
 
 # A hyphen before a number or a symbol, but not between two words or numbers.
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\w.])|(?<=\de)-(?=\d)")
+# Spaces at which no line may end: before a sign, before an error, in an interval.
+_WITHIN = re.compile(
+    r"(?<=\S) (?=[±%])|(?<=\d[ \xa0]±) (?=\d)|(?<=\d,) (?=[\d\N{MINUS SIGN}.e]+\])"
+)
+# In a cell of numbers and symbols lines end before an interval and after a row, nowhere else.
+_WORD = re.compile(r"(?!\bto\b)\b[^\W\d_]{2}")
+_IN_VALUE = re.compile(r"(?<!;) (?![\[(])")
 
 EDITION = check_choice(
     "the environment variable COUPLED_FLOWS_EDITION",
@@ -55,7 +62,7 @@ def choose(*, quick: _Size, full: _Size) -> _Size:
 
 
 def typeset(text: str) -> str:
-    """Return a text with minus signs in place of the hyphens that Python writes.
+    """Return a text with minus signs for Python's hyphens, and values that no line's end parts.
 
     Parameters
     ----------
@@ -67,7 +74,7 @@ def typeset(text: str) -> str:
     >>> typeset("a half-step from -0.5 to -1e-06")
     'a half-step from −0.5 to −1e−06'
     """
-    return _MINUS.sub("\N{MINUS SIGN}", text)
+    return _WITHIN.sub("\N{NO-BREAK SPACE}", _MINUS.sub("\N{MINUS SIGN}", text))
 
 
 def quote(**values: object) -> None:
@@ -139,7 +146,10 @@ class Table:
 
     def _repr_html_(self) -> str:
         def shown(text: object) -> str:
-            return html.escape(typeset(str(text)))
+            said = typeset(str(text))
+            return html.escape(
+                said if _WORD.search(said) else _IN_VALUE.sub("\N{NO-BREAK SPACE}", said)
+            )
 
         def cells(tag: str, row: Sequence[object], scope: str = "") -> str:
             return "".join(f"<{tag}{scope}>{shown(cell)}</{tag}>" for cell in row)
