@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, Comment, Tag
 from myst_nb.core.read import is_myst_markdown_notebook
 from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
@@ -350,6 +350,65 @@ def test_site_does_not_tell_on_which_machine_it_was_built(quick_site: Path) -> N
             assert not [word for word in told if word in text], path
 
 
+# Hyphens in the place of minus signs, and mathematics as a programmer types it.
+TYPED_SIGN = re.compile(
+    r"(?<![\w)\]-])-(?=[\d.]|[^\W\d_]\b)|(?<=\de)-(?=\d)|<=|>=|->|\w\^|\w_\w|\b[A-Z]'[A-Z]\b"
+    r"|\b[WL]2\b|\b(?:eps|pi|sqrt)\b"
+)
+
+
+def words(page: Tag) -> Iterator[str]:
+    """Yield what an article says outside code and formulas, its figures and explorers too."""
+    unread = ["code", "pre", "script", "style", "svg", "mjx-container"]
+    for text in page.find_all(string=True):
+        if isinstance(text, Comment):
+            if text.find_parent("svg"):  # a word of a figure, beside the paths of its letters
+                yield "".join(text.split("$")[::2])
+        elif not text.find_parent(unread) and not text.find_parent(class_="provenance"):
+            yield str(text)
+    for script in page.select("flow-explorer script[type='application/json']"):
+        table = json.loads(script.text)
+        yield from [table["title"], *table["words"], *chain.from_iterable(table["shown"])]
+
+
+def test_typed_signs_are_told_from_others() -> None:
+    for typed in (
+        "U = -z",
+        "slope -0.5",
+        "1.5e-07",
+        "[0, -1]",
+        "h^1",
+        "C_h",
+        "L2(pi)",
+        "W'W",
+        "a -> b",
+    ):
+        assert TYPED_SIGN.search(typed), typed
+    for right in (
+        "U = −z",
+        "1.5e−07",
+        "half-way",
+        "2-samples",
+        "the -th",
+        "h¹",
+        "W₂",
+        "log-log",
+        "CO2",
+    ):
+        assert not TYPED_SIGN.search(right), right
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_mathematics_is_left_as_it_was_typed(quick_site: Path, name: str) -> None:
+    assert [said for said in words(article(quick_site, name)) if TYPED_SIGN.search(said)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_fold_of_code_follows_one_that_shows_nothing(quick_site: Path, name: str) -> None:
+    silent = "div.cell.tag_hide-input:not(:has(> .cell_output))"
+    assert article(quick_site, name).select(f"{silent} + div.cell.tag_hide-input") == []
+
+
 # --- in a browser --------------------------------------------------------------------------------
 
 
@@ -484,11 +543,82 @@ NOT_IN_AN_ARTICLE = {
             return sign.getBoundingClientRect().top >= e.getBoundingClientRect().bottom })""",
     "panels side by side on a phone too, where their letters are small": """
         [...document.querySelectorAll('.bd-article flow-explorer:not([style*="--rows:"])')]""",
+    "lines that part a value": """
+        (() => {
+            const outside = 'pre, code, svg, script, style, mjx-container'
+            const article = document.querySelector('.bd-article')
+            const walk = document.createTreeWalker(article, NodeFilter.SHOW_TEXT)
+            const box = (node, i) => {
+                const range = document.createRange()
+                range.setStart(node, i)
+                range.setEnd(node, i + 1)
+                return [...range.getClientRects()].at(-1)
+            }
+            const parted = new Set()
+            for (let node; (node = walk.nextNode());) {
+                if (node.parentElement.closest(outside)) continue
+                const parts = /\\S(\\s[%±]|\\s?±\\s\\d|,\\s[\\d.e−]+\\])|^(\\s?)%/g
+                for (const found of node.data.matchAll(parts)) {
+                    const before = found[2] === undefined ? box(node, found.index)
+                        : [...node.previousSibling?.getClientRects?.() ?? []].at(-1)
+                    const after = box(node, found.index + found[0].length - 1)
+                    if (before && after?.width && after.top >= before.bottom)
+                        parted.add(node.parentElement)
+                }
+            }
+            return [...parted] })()""",
+    "code that scrolls and shows no edge": """
+        [...document.querySelectorAll('.bd-article div.cell_input pre')].filter(e =>
+            innerWidth < 600 && e.scrollWidth > e.clientWidth &&
+            getComputedStyle(e).backgroundImage === 'none')""",
+    "ways to the next page that are cut off": """
+        [...document.querySelectorAll('.prev-next-area a')].filter(e =>
+            e.scrollWidth > e.clientWidth ||
+            innerWidth < 600 && e.getBoundingClientRect().width < 0.4 * innerWidth &&
+            e.querySelector('.prev-next-title').getClientRects().length > 1)""",
     "folds without a name": """
         [...document.querySelectorAll('.bd-article :is(summary, .toggle-button)')].filter(e =>
             !(e.getAttribute('aria-label') ?? e.textContent).trim() ||
             e.getAttribute('aria-label') === 'Toggle hidden content')""",
 }
+
+
+# Words of figures that lie on others, or that a curve runs through or a marker hides. Of explorers
+# no ids are left that tell words from curves.
+UNREADABLE = """() => [...document.querySelectorAll('.bd-article svg.picture')].flatMap(svg => {
+    const named = name => [...svg.querySelectorAll(`g[id*="-${name}"]`)]
+    const words = named('text_').map(g => ({
+        said: [...g.childNodes].find(node => node.nodeType === 8)?.data.trim(),
+        of: g.closest('g[id*="axis_"]'), box: g.getBoundingClientRect()})).filter(w => w.box.width)
+    const inside = (box, x, y, by) =>
+        box.left - by < x && x < box.right + by && box.top - by < y && y < box.bottom + by
+    const faults = words.filter((one, i) => words.slice(0, i).some(({box}) =>
+        Math.min(box.right, one.box.right) > Math.max(box.left, one.box.left) - 1 &&
+        Math.min(box.bottom, one.box.bottom) > Math.max(box.top, one.box.top) + 1))
+    const free = words.filter(word => !word.of)
+    for (const line of [...named('line2d_'), ...named('LineCollection_')]) {
+        if (line.closest('g[id*="axis_"], g[id*="legend_"]')) continue
+        for (const path of line.querySelectorAll('path')) {
+            if (path.closest('defs') || getComputedStyle(path).stroke === 'none') continue
+            const length = path.getTotalLength(), steps = Math.max(20, length / 3)
+            const onto = path.getScreenCTM()
+            for (let k = 0; k <= steps; k += 1) {
+                const {x, y} = path.getPointAtLength(length * k / steps).matrixTransform(onto)
+                faults.push(...free.filter(word => inside(word.box, x, y, -1)))
+            }
+        }
+        for (const use of line.querySelectorAll('use')) {
+            const {left, right, top, bottom} = use.getBoundingClientRect()
+            faults.push(...free.filter(word =>
+                inside(word.box, (left + right) / 2, (top + bottom) / 2, 2)))
+        }
+    }
+    return [...new Set(faults.map(word => word.said))]
+})"""
+
+
+WIDTHS = """() => [...document.querySelectorAll('.bd-article :is(.picture-frame, .table-wrapper)')]
+    .map(e => e.getBoundingClientRect().width)"""
 
 
 def found(page: Page) -> dict[str, list[str]]:
@@ -506,14 +636,19 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     faults: dict[str, Any] = found(page)
     shift = page.evaluate(SHIFT)
     faults["moves while it loads"] = [shift] if shift > SHIFT_LIMIT else []
+    faults["words of figures under others"] = page.evaluate(UNREADABLE)
     page.evaluate(SAID_ONCE)
     # a script of ours, which is no request of the page
     page.evaluate((ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     faults["barriers, light"] = barriers(page, LEVELS)
     faults["sliders that move nothing"] = still(page)
     page.add_style_tag(content="* { transition: none !important }")  # colours at once
+    in_light = page.evaluate(WIDTHS)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'", timeout=5000)
+    faults["of another width in the dark"] = [
+        pair for pair in zip(in_light, page.evaluate(WIDTHS), strict=True) if pair[0] != pair[1]
+    ]
     # half the page, whose colours axe does not judge
     page.evaluate("document.querySelectorAll('article svg').forEach(e => e.replaceChildren())")
     faults["barriers, dark"] = barriers(page, OF_COLOURS)

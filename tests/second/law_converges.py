@@ -435,7 +435,7 @@ def test_the_worst_node_is_the_worst_start() -> None:
 
 
 def test_the_table_of_orders_is_right(executed: dict[str, Executed]) -> None:
-    rows = table(executed[PAGE], "Order of W2 between", named=3)
+    rows = table(executed[PAGE], "Order of W₂ between", named=3)
     assert [start for *_, start in rows] == [*ON_CIRCLE, *ON_SPHERE]
     for (*_, start), (whole, to_128, last) in rows.items():
         errors = circle_errors(start) if start in STARTS else sphere_errors(start)
