@@ -405,7 +405,7 @@ def test_frames_have_minus_signs_where_code_has_hyphens() -> None:
             ax.legend(loc="upper left")
 
         said = f"It is {sign}1."
-        return explore(draw, n=[1, 2], title="A line", describe=lambda n: said)._repr_html_()  # type: ignore[no-any-return]
+        return explore(draw, n=[1, 2], title="A line", describe=lambda n: said)._repr_html_()
 
     assert drawn("-") == drawn("\N{MINUS SIGN}")
 
