@@ -366,9 +366,11 @@ def words(page: Tag) -> Iterator[str]:
                 yield "".join(text.split("$")[::2])
         elif not text.find_parent(unread) and not text.find_parent(class_="provenance"):
             yield str(text)
+    for drawing in page.select("flow-explorer svg[aria-label]"):
+        yield str(drawing["aria-label"])
     for script in page.select("flow-explorer script[type='application/json']"):
         table = json.loads(script.text)
-        yield from [table["title"], *table["words"], *chain.from_iterable(table["shown"])]
+        yield from [*table["words"], *chain.from_iterable(table["shown"])]
 
 
 def test_typed_signs_are_told_from_others() -> None:

@@ -55,7 +55,7 @@ def table(run: Executed, caption: str, named: int = 1) -> dict[tuple[str, ...], 
 
 def spoken(run: Executed, title: str) -> dict[tuple[str, ...], list[str]]:
     """Return the numbers in an explorer's sentences, as texts, by what its sliders show."""
-    named = rf'<flow-explorer>.*aria-label="{re.escape(html.escape(title))}"'
+    named = rf'<flow-explorer\b.*aria-label="{re.escape(html.escape(title))}"'
     (one,) = [
         json.loads(typed(found))
         for output in outputs(run)
