@@ -473,6 +473,13 @@ SHIFT = """() => new Promise(done => {
 })"""
 SHIFT_LIMIT = 0.1
 
+# A script of the page that waits for its layout, and then for a frame, has done its work.
+FRAMES = """() => new Promise(done => {
+  let left = 4
+  const next = () => { left-- ? requestAnimationFrame(next) : done() }
+  next()
+})"""
+
 
 # What axe has nothing to say of, a third of a page: the letters of formulas and their MathML, which
 # are named as a whole, and words of code in colours that a word before them has too.
@@ -635,6 +642,7 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     page = browser.new_page(color_scheme="light", viewport={"width": DESK, "height": 900})
     log.listen(page)
     page.goto(f"{served}/{name}.html", wait_until="load")
+    page.evaluate(FRAMES)
     faults: dict[str, Any] = found(page)
     shift = page.evaluate(SHIFT)
     faults["moves while it loads"] = [shift] if shift > SHIFT_LIMIT else []
@@ -658,7 +666,7 @@ def test_page_in_a_browser(quick_site: Path, served: str, browser: Browser, name
     page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
     wide = page.evaluate("document.documentElement.scrollWidth")
     faults["wider than a phone"] = [wide] if wide > PHONE else []
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(FRAMES)
     faults |= {f"{what}, on a phone": those for what, those in found(page).items()}
     page.close()
     faults |= {"console": log.console, "not loaded": log.failed, "from outside": log.outside}
