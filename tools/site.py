@@ -90,10 +90,13 @@ def show_run_time(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 
 def typeset_numbers(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Give the numbers that the prose quotes a minus sign, and keep per cent with its number."""
+    """Typeset quoted numbers, and the references; keep per cent with its number."""
     for node in doctree.findall(nodes.inline):
         if "pasted-text" in node["classes"]:
             node[:] = [nodes.Text(typeset(node.astext()))]
+    for work in doctree.findall(nodes.citation):
+        for text in list(work.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(typeset(text)))
     for text in list(doctree.findall(nodes.Text)):
         if " %" in text and not isinstance(text.parent, AS_TYPED):
             kept = nodes.Text(text.replace(" %", "\N{NO-BREAK SPACE}%"))

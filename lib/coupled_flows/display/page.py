@@ -18,6 +18,7 @@ _Size = TypeVar("_Size")
 
 # A hyphen before a number or a symbol, but not between two words or numbers.
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\w.])|(?<=\de)-(?=\d)")
+_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 # Spaces at which no line may end: before a sign, before an error, in an interval.
 _WITHIN = re.compile(
     r"(?<=\S) (?=[±%])|(?<=\d[ \xa0]±) (?=\d)|(?<=\d,) (?=[\d\N{MINUS SIGN}.e]+\])"
@@ -62,7 +63,7 @@ def choose(*, quick: _Size, full: _Size) -> _Size:
 
 
 def typeset(text: str) -> str:
-    """Return a text with minus signs for Python's hyphens, and values that no line's end parts.
+    """Return a text with minus signs, apostrophes, and values that no line's end parts.
 
     Parameters
     ----------
@@ -73,7 +74,10 @@ def typeset(text: str) -> str:
     --------
     >>> typeset("a half-step from -0.5 to -1e-06")
     'a half-step from −0.5 to −1e−06'
+    >>> typeset("the walk's law")
+    'the walk’s law'
     """
+    text = _APOSTROPHE.sub("\N{RIGHT SINGLE QUOTATION MARK}", text)
     return _WITHIN.sub("\N{NO-BREAK SPACE}", _MINUS.sub("\N{MINUS SIGN}", text))
 
 
