@@ -151,7 +151,7 @@ def explore(
             f"values and draw must make at most {WEIGHT} bytes of frames, compressed; got {weight}:"
             " take fewer values, or draw fewer points"
         )
-    return Explorer(markup, scene.name(scene.words(scene.start)))
+    return Explorer(markup, scene.in_text(scene.start))
 
 
 def _is_live() -> bool:

@@ -52,7 +52,7 @@ class LiveExplorer:
             control.observe(self._follow, names="value")
 
     def __repr__(self) -> str:
-        return f"Explorer: {self._scene.name(self._scene.words(self._state()))}"
+        return f"Explorer: {self._scene.in_text(self._state())}"
 
     def _repr_html_(self) -> str:
         return str(self._shown.value)  # where a saved notebook is read without widgets

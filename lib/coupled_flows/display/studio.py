@@ -59,9 +59,9 @@ class Scene:
             raise ValueError(f"describe must return a sentence; got {sentence!r} at {_said(state)}")
         return typeset(" ".join(sentence.split()))
 
-    def name(self, words: str) -> str:
-        """Return the title with these words, for where there is no drawing."""
-        return f"{self.title}. {words}"
+    def in_text(self, state: State) -> str:
+        """Return the title and the sentence, for where there is no drawing."""
+        return f"{self.title}. {self.words(state)}"
 
     def drawn(self, state: State) -> Figure:
         """Return a figure on which the state is drawn."""
