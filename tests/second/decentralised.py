@@ -19,9 +19,8 @@ from scipy.optimize import brentq
 from scipy.special import dawsn, erf, stdtrit
 
 from tests.second.checks import Check, between
-from tests.second.explored import spoken
 from tests.second.fits import PRINTED, Array, Fit, fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, spoken_values, table
 from tools.execution import Executed
 
 PAGE = "book/decentralised"
@@ -689,7 +688,7 @@ def test_the_table_of_walkers_is_right(executed: dict[str, Executed]) -> None:
 
 def test_the_explorer_of_rounds_is_right(executed: dict[str, Executed]) -> None:
     networks = {"ring": ring(12), "grid": grid(3, 4), "complete": complete(12)}
-    said = spoken(executed[PAGE], "Who knew it?")
+    said = spoken_values(executed[PAGE], "Who knew it?")
     assert list(said) == [(name, r) for name in networks for r in ("0", "1", "5", "15")]
     for (name, rounds), (now, first, gap) in said.items():
         P = metropolis(networks[name])

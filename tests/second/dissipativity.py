@@ -18,9 +18,8 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ive
 
 from tests.second.checks import Check, agree, between
-from tests.second.explored import spoken
 from tests.second.fits import Array
-from tests.second.shown import table
+from tests.second.shown import spoken_values, table
 from tools.execution import Executed
 
 PAGE = "book/dissipativity"
@@ -464,7 +463,7 @@ def test_the_table_of_limits_is_right(executed: dict[str, Executed]) -> None:
 
 
 def test_the_explorer_of_the_ridge_is_right(executed: dict[str, Executed]) -> None:
-    said = spoken(executed[PAGE], "One limit or two")
+    said = spoken_values(executed[PAGE], "One limit or two")
     assert list(said) == [("0.2",), ("0.5",), ("1",), ("2",)]
     assert said.pop(("0.2",)) == [0]
     for (shown,), (first, second, higher, at, another) in said.items():

@@ -23,9 +23,8 @@ from scipy.optimize import brentq, linprog
 from scipy.special import erfc, ndtr
 
 from tests.second.checks import Check
-from tests.second.explored import spoken
 from tests.second.fits import Array
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, spoken_values, table
 from tools.execution import Executed
 
 PAGE = "book/features"
@@ -687,7 +686,7 @@ def test_the_table_of_wells_is_right(executed: dict[str, Executed]) -> None:
 
 
 def test_the_explorer_of_two_wells_is_right(executed: dict[str, Executed]) -> None:
-    said = spoken(executed[PAGE], "Strength, and variance across")
+    said = spoken_values(executed[PAGE], "Strength, and variance across")
     assert list(said) == [("2", "2.5"), ("2", "5"), ("4", "2.5"), ("4", "5")]
     for (c2, k), (angle, error) in said.items():
         assert abs(angle - math.degrees(learnt(float(c2), float(k)).angle)) <= 0.0501

@@ -22,9 +22,8 @@ from scipy.optimize import brentq, root
 from scipy.special import ive
 
 from tests.second.checks import Check, computed
-from tests.second.explored import spoken
 from tests.second.fits import PRINTED, Array, Fit, fit
-from tests.second.shown import numbers, table
+from tests.second.shown import numbers, spoken_values, table
 from tools.execution import Executed
 
 PAGE = "book/one_functional"
@@ -785,7 +784,7 @@ def test_where_the_lagged_step_turns() -> None:
 
 
 def test_the_explorer_of_rows_is_right(executed: dict[str, Executed]) -> None:
-    said = spoken(executed[PAGE], "What the rows become")
+    said = spoken_values(executed[PAGE], "What the rows become")
     times = [0, 2, 6, 20]
     assert list(said) == [(name, f"{time}") for name in KINDS.values() for time in times]
     for kind, name in KINDS.items():

@@ -27,7 +27,8 @@ def outputs(run: Executed) -> list[Any]:
 
 def typed(text: str) -> str:
     """Return a text as code would have it: without minus signs and spaces that part no line."""
-    return text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
+    plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
+    return plain.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def numbers(text: str) -> list[float]:
@@ -37,38 +38,40 @@ def numbers(text: str) -> list[float]:
     return [float(part) for part in match.groups() if part is not None]
 
 
+def _only(run: Executed, text: str) -> str:
+    """Return the one output in HTML that has a text."""
+    every = [typed(output.get("data", {}).get("text/html", "")) for output in outputs(run)]
+    found = [markup for markup in every if text in html.unescape(markup)]
+    assert len(found) == 1, f"{len(found)} outputs have {text!r}"
+    return found[0]
+
+
 def table(run: Executed, caption: str, named: int = 1) -> dict[tuple[str, ...], list[str]]:
     """Return the cells of a table by the texts of its first `named` columns.
 
     `caption` is a part of its caption that no other table of the page has.
     """
-    shown = [
-        markup
-        for output in outputs(run)
-        if html.escape(caption) in (markup := typed(output.get("data", {}).get("text/html", "")))
-    ]
-    assert len(shown) == 1, f"{len(shown)} tables have {caption!r}"
-    rows = BeautifulSoup(shown[0], "html.parser").select("tbody tr")
+    rows = BeautifulSoup(_only(run, caption), "html.parser").select("tbody tr")
     listed = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
     return {tuple(row[:named]): row[named:] for row in listed}
 
 
 def spoken(run: Executed, title: str) -> dict[tuple[str, ...], list[str]]:
     """Return the numbers in an explorer's sentences, as texts, by what its sliders show."""
-    named = rf'<flow-explorer\b.*aria-label="{re.escape(html.escape(title))}"'
-    (one,) = [
-        json.loads(typed(found))
-        for output in outputs(run)
-        for found in re.findall(
-            rf'{named}.*<script type="application/json">(.*?)</script>',
-            output.get("data", {}).get("text/html", ""),
-            re.DOTALL,
-        )
-    ]
-    states = list(product(*one["shown"]))
+    markup = _only(run, f'aria-label="{title}"')
+    data = re.search(r'<script type="application/json">(.*?)</script>', markup, re.DOTALL)
+    assert data is not None
+    frames = json.loads(data[1])
+    states = product(*frames["shown"])
     return {
-        state: re.findall(NUMBER, words) for state, words in zip(states, one["words"], strict=True)
+        state: re.findall(NUMBER, words)
+        for state, words in zip(states, frames["words"], strict=True)
     }
+
+
+def spoken_values(run: Executed, title: str) -> dict[tuple[str, ...], list[float]]:
+    """Return the numbers in an explorer's sentences by what its sliders show."""
+    return {state: [float(text) for text in texts] for state, texts in spoken(run, title).items()}
 
 
 def prints(texts: list[str], values: Sequence[float], spec: str, tolerance: float) -> bool:

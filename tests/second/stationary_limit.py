@@ -19,9 +19,8 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import dawsn, iv
 
 from tests.second.checks import Check, between
-from tests.second.explored import spoken
 from tests.second.fits import Array
-from tests.second.shown import table
+from tests.second.shown import spoken_values, table
 from tools.execution import Executed
 
 PAGE = "book/stationary_limit"
@@ -694,7 +693,7 @@ def test_the_table_of_the_wells_is_right(executed: dict[str, Executed]) -> None:
 def test_the_explorer_of_closures_is_right(executed: dict[str, Executed]) -> None:
     b = np.linspace(0.01, 40, 4000)
     orders = np.array([order(at) for at in b])
-    said = spoken(executed[PAGE], "Where pull and order agree")
+    said = spoken_values(executed[PAGE], "Where pull and order agree")
     assert list(said) == [("6",), ("7",), ("8",)]
     for (shown,), (own, *theirs) in said.items():
         x = float(shown)
@@ -708,7 +707,7 @@ def test_the_explorer_of_closures_is_right(executed: dict[str, Executed]) -> Non
 
 
 def test_the_explorer_of_two_wells_is_right(executed: dict[str, Executed]) -> None:
-    said = spoken(executed[PAGE], "Two wells: temperature and coupling")
+    said = spoken_values(executed[PAGE], "Two wells: temperature and coupling")
     assert list(said) == [("1", "1"), ("1", "2"), ("2", "1"), ("2", "2")]
     for (beta, kappa), (coupled, flat) in said.items():
         x = float(beta) * float(kappa)
