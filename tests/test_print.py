@@ -154,6 +154,16 @@ def test_a_label_before_a_heading_is_not_a_line_of_its_own(quick_site: Path) -> 
     assert re.search('<h3[^>]* id="walks_on_a_manifold--walk-trap"', document)
 
 
+def test_what_moves_on_the_site_says_which_state_is_printed(quick_site: Path) -> None:
+    book = [one_page.Part("", ["book/one_functional", "book/dissipativity"])]
+    document = one_page.assemble(quick_site, book, front="", title="T")
+    # As the two pages' calls of explore start: of a choice and a slider, and of one slider.
+    words = re.findall('class="explorer-words">([^<]*)<', document)
+    assert len(words) == 2
+    assert words[0].startswith("Shown: functional = log Tr, time = 6. F is ")
+    assert words[1].startswith("Shown: coupling κ = 1. Two limits")
+
+
 def test_every_link_inside_leads_to_a_place_and_none_to_the_machine(printed: PdfReader) -> None:
     places = set(printed.named_destinations)
     inside = [note for note in links(printed) if "/Dest" in note]

@@ -119,6 +119,11 @@ def _article(path: Path) -> Tag:
 
 
 def _unfold(article: Tag, solutions: bool) -> None:
+    for controls in article.select(".explorer-controls"):
+        words = controls.find_previous_sibling(class_="explorer-words")
+        if isinstance(words, Tag):
+            state = ", ".join(map(_setting, controls.find_all(recursive=False)))
+            words.insert(0, f"Shown: {state}. ")
     for tag in article.select(f"{NOT_PRINTED}, {FOLDED_CODE}"):
         if not tag.decomposed:  # with what it stands in
             tag.decompose()
@@ -134,6 +139,14 @@ def _unfold(article: Tag, solutions: bool) -> None:
         tag.name, tag.attrs = "p", {"class": "unfolded-title"}
     for tag in article.find_all(tabindex=True):
         del tag["tabindex"]
+
+
+def _setting(control: Tag) -> str:
+    """Return what a slider or a choice is called, and where it stands."""
+    chosen = control.select_one("b, label:has(> :checked)")
+    return " = ".join(
+        tag.get_text() for tag in (control.find(["legend", "label"]), chosen) if tag is not None
+    )
 
 
 def _own_ids(article: Tag, key: str) -> None:
