@@ -277,6 +277,14 @@ def test_the_ledger_explains_verdicts_and_leads_to_failures_before_its_tables(
         assert str(len(table.select("tr[id]"))) in counts.get_text()
 
 
+def test_a_work_is_labelled_by_initials_and_year(quick_site: Path) -> None:
+    # A name with an accent in TeX was spelled out: [AKomlosTusnady84].
+    labels = [tag.get_text() for tag in article(quick_site, "book/references").select(".label")]
+    assert len(labels) > 50
+    assert not [it for it in labels if not re.fullmatch(r"\[[A-Za-z]{1,5}\+?\d\d[a-z]?\]", it)]
+    assert "[AKT84]" in labels
+
+
 @pytest.mark.parametrize("page", BOOK, ids=NAMES)
 def test_executed_page_says_where_its_numbers_come_from(quick_site: Path, page: Any) -> None:
     footer = article(quick_site, page.name).select_one("section.provenance")
