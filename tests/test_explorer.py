@@ -157,7 +157,7 @@ def seen(root: ET.Element) -> list[Any]:
     def look(element: ET.Element) -> Iterator[Any]:
         held = dict(element.attrib)
         mark = held.pop("data-v", None)
-        if held.get("class") == "explorer-panel":  # where it goes on a phone
+        if held.get("class") == "picture-panel":  # where it goes on a phone
             del held["class"], held["style"]
         used = []
         for key, value in held.items():
@@ -428,8 +428,8 @@ def across(ax: Any) -> None:
 def panels(draw: Any, columns: int = 2) -> list[str]:
     """Where the axes of an explorer go on a phone."""
     made = explore(draw, title="Two", describe=said, columns=columns, k=[1, 2])._repr_html_()
-    found = re.findall(r'class="explorer-panel" style="--at:([^"]*)"', made)
-    assert ('<flow-explorer style="--rows:' in made) == bool(found)
+    found = re.findall(r'class="picture-panel" style="--at:([^"]*)"', made)
+    assert ('style="--rows:' in made) == bool(found)
     return found
 
 
@@ -917,10 +917,10 @@ def test_the_same_explorer_stands_on_a_page_twice(
 
 # What a page has of its first explorer: the height of its least letters, its panels' boxes.
 LETTERS = """() => Math.min(...[...document.querySelector("flow-explorer").querySelectorAll(
-    ".explorer-panel g[transform*=scale]")].map(e => {
+    ".picture-panel g[transform*=scale]")].map(e => {
         const {a, b} = e.getScreenCTM()
         return 100 * Math.hypot(a, b) }))"""
-PANELS = """() => [...document.querySelectorAll(".explorer-panel")].map(e => {
+PANELS = """() => [...document.querySelectorAll(".picture-panel")].map(e => {
     const box = e.getBoundingClientRect()
     return [box.left, box.top, box.right, box.bottom] })"""
 
@@ -943,7 +943,7 @@ def test_on_a_phone_panels_stand_one_below_the_other(
     # a letter's size is a hundred units of its shape in Matplotlib's drawings
     assert page.evaluate(LETTERS) >= 9
     # what has a single panel is as it was
-    assert page.locator("flow-explorer").nth(1).locator(".explorer-panel").count() == 0
+    assert page.locator("flow-explorer").nth(1).locator(".picture-panel").count() == 0
     # letters in the picture are no other text than its name
     assert page.get_by_role("img").count() == 2
     page.close()
@@ -951,7 +951,7 @@ def test_on_a_phone_panels_stand_one_below_the_other(
 
 def test_on_a_phone_one_slider_moves_both_panels(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 390, "height": 844})
-    panels = page.locator(".explorer-panel").all()
+    panels = page.locator(".picture-panel").all()
     before = [panel.screenshot() for panel in panels]
     page.get_by_role("slider", name="step h").press("End")
     for panel, old in zip(panels, before, strict=True):
@@ -981,7 +981,7 @@ def test_elsewhere_panels_stand_side_by_side(
     before = picture.screenshot()
     page.evaluate("""() => {
         document.querySelector("flow-explorer").removeAttribute("style")
-        for (const panel of document.querySelectorAll(".explorer-panel"))
+        for (const panel of document.querySelectorAll(".picture-panel"))
             for (const name of ["class", "style"]) panel.removeAttribute(name) }""")
     assert picture.screenshot() == before
     page.close()

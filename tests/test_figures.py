@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter
 
 from coupled_flows.display import figures
 from coupled_flows.display.figures import DASHES, INK, MARKERS, PALETTE, STYLE, Picture, canvas
+from coupled_flows.display.panels import AS_DRAWN
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -259,6 +260,82 @@ def test_small_numbers_are_still_numbers() -> None:
     assert any(math.isclose(width, 1.23456e-3, rel_tol=1e-3) for width in widths)
     opacities = [float(number) for number in re.findall(r"stroke-opacity: ([^;\"]*)", svg)]
     assert any(math.isclose(opacity, 1.23456e-4, rel_tol=1e-2) for opacity in opacities)
+
+
+# -- its panels ------------------------------------------------------------------------------------
+
+
+def beside(rows: int = 1, columns: int = 2) -> tuple[Figure, Any]:
+    figure, axes = canvas(rows, columns)
+    for ax in np.ravel(axes):
+        ax.plot([0, 1], [1, 2], label="a line")
+        ax.set(xlabel="time", ylabel="height")
+    return figure, axes
+
+
+def where(figure: Figure) -> list[tuple[float, ...]]:
+    """Return what a phone moves: across, down and scale of each axes."""
+    made = Picture(figure, ALT)._repr_html_()
+    found = re.findall(r'class="picture-panel" style="--at:([^"]*)"', made)
+    assert ('tabindex="0" style="--rows:' in made) == ("<style>" in made) == bool(found)
+    assert "\ue002" not in made
+    return [tuple(map(float, re.findall(r"-?[\d.]+", at))) for at in found]
+
+
+def test_panels_go_below_each_other_on_a_phone() -> None:
+    (x, y, scale), (right, below, same) = where(beside()[0])
+    assert 2 <= scale == same < 2.2  # half the width or less becomes the whole width
+    assert x - right == pytest.approx(scale * 518.4 / 2, abs=5)
+    assert scale * 190 < below - y < scale * 240
+
+
+def test_each_column_is_a_panel() -> None:
+    up, over, down, under = where(beside(rows=2)[0])
+    assert up == down != over == under
+
+
+# What a panel does not have for itself.
+SHARED: dict[str, Any] = {
+    "ticks": lambda figure, axes: axes[1].tick_params(labelleft=False),
+    "a label": lambda figure, axes: axes[1].set_ylabel(""),
+    "a legend": lambda figure, axes: figure.legend(["a line"]),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_panels_that_need_each_other_stay_side_by_side(name: str) -> None:
+    figure, axes = beside()
+    assert len(where(figure)) == 2
+    SHARED[name](figure, axes)
+    assert where(figure) == []
+
+
+def test_a_globe_stands_above_a_curve() -> None:
+    figure, (globe, _) = beside()
+    globe.set_ylabel("")
+    globe.axis("off")
+    assert len(where(figure)) == 2
+
+
+def test_one_panel_stays_as_it_is() -> None:
+    assert where(drawn()) == []
+    figure = Figure()
+    figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    assert where(figure) == []
+
+
+def test_panels_change_nothing_but_where_they_are_on_a_phone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figure, _ = beside()
+    before = figure.dpi
+    shown = Picture(figure, ALT).svg()
+    assert figure.dpi == before
+    monkeypatch.setattr(figures, "stack_alone", lambda figure: AS_DRAWN)
+    other = Picture(beside()[0], ALT).svg()
+    shown, count = re.subn(r' class="picture-panel" style="[^"]*"', "", shown)
+    assert count == 2
+    assert re.sub("p[0-9a-f]{8}-", "", shown) == re.sub("p[0-9a-f]{8}-", "", other)
 
 
 # -- what is refused -------------------------------------------------------------------------------

@@ -559,7 +559,7 @@ NOT_IN_AN_ARTICLE = {
             sign.setEnd(after, 1)
             return sign.getBoundingClientRect().top >= e.getBoundingClientRect().bottom })""",
     "panels side by side on a phone too, where their letters are small": """
-        [...document.querySelectorAll('.bd-article flow-explorer:not([style*="--rows:"])')]""",
+        [...document.querySelectorAll('.bd-article flow-explorer:not(:has([style*="--rows"]))')]""",
     "lines that part a value": """
         (() => {
             const outside = 'pre, code, svg, script, style, mjx-container'

@@ -220,7 +220,11 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
     scene.same_limits(list(figures.values()))
     studio = Studio()
     frames = {i: studio.frame(figures.pop(i)) for i in order}
-    rows = stack([*frames.values()], studio.taken, scene.columns, scene.size)
+    on_phones = stack(studio.taken, scene.columns, scene.size)
+    for group in (group for frame in frames.values() for group in frame.iter("g")):
+        if (key := group.get("id", "")) in on_phones.axes:
+            group.set("class", "picture-panel")
+            group.set("style", on_phones.axes[key])
     drawing = Drawing([frames[i] for i in range(len(states))], start)
     if not drawing.moves:
         raise ValueError(
@@ -238,7 +242,7 @@ def _markup(scene: Scene, states: Sequence[State]) -> str:
     )
     own = "e" + hashlib.sha256("".join([svg, data, controls]).encode()).hexdigest()[:8] + "-"
     return (
-        f"<flow-explorer{rows}>{framed(svg)}"
+        f"<flow-explorer>{framed(svg, on_phones.frame)}"
         f'<p class="explorer-words" aria-live="off">{html.escape(words[start])}</p>'
         f'<div class="explorer-controls" hidden>{controls}</div>'
         f"<style>{_asset('css')}</style>"

@@ -23,6 +23,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
 from coupled_flows.display.page import typeset
+from coupled_flows.display.panels import PANEL, SHEET, stack_alone
 from coupled_flows.geometry.errors import check_array, check_integer, check_real, check_type
 
 # Told apart by lightness too, so in grey and by colour-blind readers; each has at least 3:1
@@ -138,13 +139,27 @@ class Picture:
 
     def svg(self) -> str:
         """Return the figure as SVG for use inside a page."""
-        simplify(self.figure)
-        buffer = io.StringIO()
-        self.figure.savefig(buffer, format="svg", metadata=ANONYMOUS)
-        return owned(cleaned(buffer.getvalue()), self.alt, self.figure.get_size_inches()[0])
+        return self._drawn()[0]
 
     def _repr_html_(self) -> str:
-        return framed(self.svg())
+        return framed(*self._drawn())
+
+    def _drawn(self) -> tuple[str, str]:
+        """Return the figure as SVG, and the style of its frame."""
+        figure, buffer = self.figure, io.StringIO()
+        simplify(figure)
+        for i, axes in enumerate(figure.axes):
+            axes.set_gid(f"{PANEL}{i}")
+        dpi = figure.dpi
+        figure.set_dpi(72)  # as in SVG, so that text has one size in layout and drawing
+        figure.savefig(buffer, format="svg", metadata=ANONYMOUS)
+        on_phones = stack_alone(figure)
+        figure.set_dpi(dpi)
+        text = cleaned(buffer.getvalue())
+        for key, style in on_phones.axes.items():
+            text = text.replace(f'id="{key}"', f'class="picture-panel" style="{style}"')
+        text = re.sub(f' id="{PANEL}[0-9]+"', "", text)
+        return owned(text, self.alt, figure.get_size_inches()[0]), on_phones.frame
 
 
 class _Powers(LogFormatterSciNotation):
@@ -193,10 +208,14 @@ def opening(words: str, width: float) -> str:
     )
 
 
-def framed(svg: str) -> str:
-    """Return a drawing in a frame of its own, in which it scrolls sideways on a phone."""
+def framed(svg: str, on_phones: str = "") -> str:
+    """Return a drawing in a frame of its own.
+
+    On a phone it scrolls there sideways, or else its panels stand as this style of the frame says.
+    """
     svg = re.sub(r"\n\s*", " ", svg)  # Markdown would end an HTML block at an empty line
-    return f'<div class="picture-frame" tabindex="0">{svg}</div>'
+    style, sheet = (f' style="{on_phones}"', SHEET.replace("\n", "")) if on_phones else ("", "")
+    return f'<div class="picture-frame" tabindex="0"{style}>{svg}{sheet}</div>'
 
 
 def _simplify(axis: Axis) -> None:

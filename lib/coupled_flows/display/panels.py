@@ -7,10 +7,11 @@ the sheet of the page moves it: nothing is drawn twice, and no script is needed.
 from __future__ import annotations
 
 import io
-import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -18,6 +19,30 @@ from numpy.typing import NDArray
 PANEL = "\ue002"  # starts the id of an axes
 AIR = 2.0, 5.0  # points, beside a panel and above and below it
 LARGEST = 1.6  # CSS pixels for a point; at 4/3 letters have the size that they have on paper
+SHEET = """<style>@media screen and (max-width: 38rem) {
+.picture-frame[style] { max-width: var(--most); margin-inline: auto; }
+.picture-frame[style] .picture { aspect-ratio: var(--rows); }
+.picture-panel { transform: var(--at); }
+}</style>"""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Panels one below the other: what a page says of it.
+
+    Parameters
+    ----------
+    axes : mapping of str to str
+        By the id of an axes' group, its style there, for the class picture-panel.
+    frame : str
+        The style of the frame round the drawing; empty if the panels stay where they are.
+    """
+
+    axes: Mapping[str, str]
+    frame: str
+
+
+AS_DRAWN = Stack({}, "")
 
 
 def extents(figure: Figure) -> NDArray[np.float64]:
@@ -43,20 +68,13 @@ def extents(figure: Figure) -> NDArray[np.float64]:
     return found
 
 
-def stack(
-    frames: Sequence[ET.Element],
-    taken: Sequence[NDArray[np.float64]],
-    columns: int,
-    size: tuple[float, float],
-) -> str:
-    """Tell the axes of all frames where to go on a phone; return what the page must know of it.
+def stack(taken: Sequence[NDArray[np.float64]], columns: int, size: tuple[float, float]) -> Stack:
+    """Return where the panels of a drawing go on a phone.
 
     Parameters
     ----------
-    frames : sequence of Element
-        Drawings whose axes have ids, PANEL and a number.
     taken : sequence of arrays
-        Of each frame, as `extents` returns, in points.
+        Of each of its frames, as `extents` returns, in points.
     columns : int
         The number of panels.
     size : tuple of float
@@ -64,12 +82,12 @@ def stack(
 
     Returns
     -------
-    str
-        An attribute of the explorer; empty if the panels cannot be told apart.
+    Stack
+        AS_DRAWN if the panels cannot be told apart.
     """
     low, high = np.fmin.reduce(taken), np.fmax.reduce(taken)
     if np.isinf(high).any():
-        return ""
+        return AS_DRAWN
     low, left, high, right = low[:, :2], low[:, 4], high[:, 2:4], high[:, 5]
     panels: list[list[int]] = []
     for i in np.argsort(left).tolist():
@@ -80,7 +98,7 @@ def stack(
         elif not np.isnan(left[i]):
             panels.append([i])
     if columns == 1 or len(panels) != columns:
-        return ""
+        return AS_DRAWN
     width, height = 72 * size[0], 72 * size[1]
     starts = np.array([low[panel].min(axis=0) for panel in panels]) - AIR
     wide, tall = (np.array([high[panel].max(axis=0) for panel in panels]) + AIR - starts).T
@@ -89,14 +107,30 @@ def stack(
     rows = max(scale * tall.sum(), height)
     # the viewBox stays, and lies in the middle of a drawing higher than it
     top = (height - rows) / 2
-    where: dict[str | None, str] = {}
+    where: dict[str, str] = {}
     for panel, start, own, down in zip(panels, starts, wide, tall, strict=True):
         x, y = (width - scale * own) / 2 - scale * start[0], top - scale * start[1]
         top += scale * down
         at = f"--at:translate({x:.1f}px,{y:.1f}px)scale({scale:.4g})"
         where |= {f"{PANEL}{i}": at for i in panel}
-    for element in (element for frame in frames for element in frame.iter("g")):
-        if (key := element.get("id")) in where:
-            element.set("class", "explorer-panel")
-            element.set("style", where[key])
-    return f' style="--rows:{width:.1f}/{rows:.1f};--most:{LARGEST * wide.max():.0f}px"'
+    return Stack(where, f"--rows:{width:.1f}/{rows:.1f};--most:{LARGEST * wide.max():.0f}px")
+
+
+def stack_alone(figure: Figure) -> Stack:
+    """Return where the panels of a figure go on a phone, if each has the labels to stand alone."""
+    panels: dict[tuple[int, int], Axes] = {}
+    for axes in figure.axes:
+        if (spec := axes.get_subplotspec()) is not None:
+            panels.setdefault((spec.rowspan.start, spec.colspan.start), axes)
+    for (row, column), axes in panels.items():
+        first = panels.get((row, 0), axes)
+        if column > 0 and _labels(first) - _labels(axes):
+            return AS_DRAWN
+    columns = {column for _, column in panels}
+    return stack([extents(figure)], len(columns), tuple(figure.get_size_inches()))
+
+
+def _labels(axes: Axes) -> set[str]:
+    """Return what the vertical axis of a panel has."""
+    ticks = axes.yaxis.get_tick_params()["labelleft"]
+    return {name for name, has in {"ticks": ticks, "label": axes.get_ylabel()}.items() if has}
