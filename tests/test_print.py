@@ -175,6 +175,13 @@ def test_every_link_inside_leads_to_a_place_and_none_to_the_machine(printed: Pdf
     assert b"file:" not in data
 
 
+def test_links_say_where_they_lead_unless_their_words_do(text: str) -> None:
+    assert "(defined here [chapter 1])" in text
+    assert "gather at the poles (exercise [1.2])" in text
+    assert re.search(r"(Proposition|Fig\.) 1\.\d", text)
+    assert not re.search(r"\d \[(chapter|section|proposition)", text)
+
+
 def test_what_is_printed_can_be_searched_for(text: str) -> None:
     for said in (
         "Proposition 1.1 (The Laplacian is a mean over geodesics)",  # a statement

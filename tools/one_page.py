@@ -171,14 +171,14 @@ def _own_ids(article: Tag, key: str) -> None:
                 tag.string = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
-def _targets(articles: dict[str, Tag]) -> set[str]:
-    found = {_key(name) for name in articles}
+def _targets(articles: dict[str, Tag]) -> dict[str, Tag]:
+    found = {_key(name): _title(article) for name, article in articles.items()}
     for article in articles.values():
-        found |= {str(tag["id"]) for tag in article.find_all(id=True)}
+        found |= {str(tag["id"]): tag for tag in article.find_all(id=True)}
     return found
 
 
-def _link(article: Tag, page: str, targets: set[str], told: set[str]) -> None:
+def _link(article: Tag, page: str, targets: dict[str, Tag], told: set[str]) -> None:
     for link in article.find_all("a"):
         address = str(link.get("href", ""))
         if urlsplit(address).scheme in {"http", "https", "mailto"}:
@@ -193,8 +193,29 @@ def _link(article: Tag, page: str, targets: set[str], told: set[str]) -> None:
         link.attrs = {name: link[name] for name in ("class", "id") if name in link.attrs}
         if target in targets:
             link["href"] = f"#{target}"
+            if place := _place(link, targets[target]):
+                link["data-place"] = place
         else:  # it is not printed, or a file of the site
             link.name = "span"
+
+
+def _place(link: Tag, target: Tag) -> str:
+    """Return the number of what a link leads to, unless its words do: "(why)" is lost on paper."""
+    words = link.get_text()
+    if re.search(r"\d", words) or not link.select("span.doc, span.std-doc, span.std-ref"):
+        return ""
+    box = target.css.closest(".exercise, .proof:not(.proof-type-proof)")
+    section = target.css.closest("section")
+    if caption := box and box.select_one(".caption-number"):
+        kind, number = caption.get_text().lower().split()
+    elif section is None or section is link.css.closest("section"):
+        return ""
+    elif found := section.select_one(":scope > :is(h1, h2, h3) > .section-number"):
+        number = found.get_text().strip(". \N{NO-BREAK SPACE}")
+        kind = "section" if "." in number else "chapter"
+    else:
+        return ""
+    return number if words.endswith(kind) else f"{kind}\N{NO-BREAK SPACE}{number}"
 
 
 def _tail(address: str) -> str:
