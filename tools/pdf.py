@@ -93,6 +93,16 @@ FIT = """() => {
   }
 }"""
 
+# Keeps whole what has too few lines to be parted: Chromium would leave the last of three alone.
+KEEP = """() => {
+  for (const block of document.querySelectorAll('p, pre')) {
+    const {lineHeight, paddingTop, paddingBottom, orphans, widows} = getComputedStyle(block);
+    const within = block.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
+    if (Math.floor(within / parseFloat(lineHeight) + 0.1) < Number(orphans) + Number(widows))
+      block.style.breakInside = 'avoid';
+  }
+}"""
+
 COUNT = "on => document.documentElement.classList.toggle('counting', on)"
 
 NUMBER = """pages => {
@@ -152,6 +162,7 @@ def _pdf(browser: Browser, address: str) -> tuple[bytes, list[str]]:
     page.goto(address, wait_until="load")
     headings = page.evaluate(NAME)
     page.evaluate(FIT)
+    page.evaluate(KEEP)
     page.evaluate(COUNT, True)
     counted = _page_numbers(_print(page))
     page.evaluate(COUNT, False)
