@@ -215,6 +215,8 @@ def test_what_is_printed_can_be_searched_for(text: str) -> None:
         "has the law of",  # a proof, folded on the site
         *(QUESTION, ANSWER, SOLUTION, HINT.split(" exp")[0]),
         "quick edition",
+        "Source commit",  # of the lines at the foot of a chapter
+        "a page of the website, and here a chapter",
     ):
         assert said in text, said
 
@@ -256,6 +258,18 @@ def test_no_page_is_left_half_empty_before_its_chapter_ends(printed: PdfReader) 
     within = [n for n in range(2, len(lowest)) if n + 1 not in starts | {len(lowest)}]
     assert len(within) > 5
     assert {n + 1: lowest[n] for n in within if lowest[n] > 0.45 * 842} == {}
+
+
+def test_the_print_is_as_large_as_its_style_says(printed: PdfReader) -> None:
+    # Chromium makes the whole book smaller if one thing on one page is too wide.
+    sizes: Counter[float] = Counter()
+    for page in printed.pages:
+        page.extract_text(
+            visitor_text=lambda text, user, own, font, size: sizes.update(
+                {round(size * own[3] * user[3], 2): len(text)}
+            )
+        )
+    assert abs(sizes.most_common(1)[0][0]) == 10.5
 
 
 def test_an_outline_drawn_often_is_kept_once_and_drawn_the_same() -> None:

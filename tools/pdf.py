@@ -213,13 +213,15 @@ def _front(
     title: str, author: str, edition: str, commit: str, made: datetime | None, solutions: bool
 ) -> str:
     date = "" if made is None else f", {made.day} {made:%B %Y}"
-    left_out = "The code of figures that the website keeps folded is left out"
+    left_out = "Code that is folded there is left out"
     if not solutions:
         left_out += ", and so are the solutions of the exercises and the answers to the questions"
     notes = [
         f"{provenance.EDITIONS[edition].capitalize()}, {commit}{date}. The lines at the foot of"
         " each chapter say which versions and seeds its numbers come from.",
-        f"{left_out}. What moves on the website stands here in one state.",
+        "What the text calls a page is a page of the website, and here a chapter. Proofs and hints"
+        " that are folded there are open here, and what moves there stands in one state."
+        f" {left_out}.",
         "Text and figures: CC BY 4.0. Code: BSD 3-Clause.",
     ]
     return (
