@@ -162,6 +162,9 @@ def test_words_have_minus_signs_and_apostrophes(written: str, shown: str) -> Non
         ("1 0; 0 1", "1 0; 0 1", "1~0; 0~1"),
         ("h = 1/8", "h = 1/8", "h~=~1/8"),
         ("at most 12 % of 3", "at most 12~% of 3", "at most 12~% of 3"),
+        ("exact, h = 1/4", "exact, h = 1/4", "exact, h~=~1/4"),
+        ("limit of ε → 0", "limit of ε → 0", "limit of ε~→~0"),
+        ("0.5 cos 2x + 0.3 sin x, 2", "0.5 cos 2x + 0.3 sin x, 2", "0.5 cos~2x + 0.3 sin~x, 2"),
     ],
 )
 def test_no_end_of_a_line_parts_a_value(written: str, in_prose: str, in_a_cell: str) -> None:

@@ -26,6 +26,8 @@ _WITHIN = re.compile(
 # In a cell of numbers and symbols lines end before an interval and after a row, nowhere else.
 _WORD = re.compile(r"(?!\bto\b)\b[^\W\d_]{2}")
 _IN_VALUE = re.compile(r"(?<!;) (?![\[(])")
+# Among words they do not end in an equation or before the argument of a function.
+_IN_EQUATION = re.compile(r" (?=[=→])|(?<=[=→]) |(?<=\bsin) |(?<=\bcos) ")
 
 EDITION = check_choice(
     "the environment variable COUPLED_FLOWS_EDITION",
@@ -151,9 +153,8 @@ class Table:
     def _repr_html_(self) -> str:
         def shown(text: object) -> str:
             said = typeset(str(text))
-            return html.escape(
-                said if _WORD.search(said) else _IN_VALUE.sub("\N{NO-BREAK SPACE}", said)
-            )
+            kept = _IN_EQUATION if _WORD.search(said) else _IN_VALUE
+            return html.escape(kept.sub("\N{NO-BREAK SPACE}", said))
 
         def cells(tag: str, row: Sequence[object], scope: str = "") -> str:
             return "".join(f"<{tag}{scope}>{shown(cell)}</{tag}>" for cell in row)
