@@ -33,9 +33,14 @@ from tools.verdicts import VerdictsRole
 CLAIMS, FOOTERS, OUTPUTS = "claims.json", "footers.json", "outputs.json"
 RUN_TIMES = "run_times.json"
 
-# A formula in the text with the bracket before it or the sign, the bracket, the ending after it.
+# A formula in the text with the bracket before it or the sign, the bracket, the ending after it;
+# and the box that ends a proof, with the word or the formula before it.
 _FORMULA = r'<span class="math notranslate nohighlight">(?:(?!</span>).)*</span>'
-BESIDE_FORMULA = re.compile(rf"\({_FORMULA}[.,;:?!)’”]*|{_FORMULA}(?:[.,;:?!)’”]+|-\w+)")
+_BOX = _FORMULA.replace(">(?:", r'><mjx-container[^>]* data-tex="\\square">(?:')
+BESIDE_FORMULA = re.compile(
+    rf"(?:{_FORMULA})?[^\s<>]{{0,30}}\s{_BOX}"
+    rf"|\({_FORMULA}[.,;:?!)’”]*|{_FORMULA}(?:[.,;:?!)’”]+|-\w+)"
+)
 
 # What is code or TeX: there a space is a space.
 AS_TYPED = (nodes.FixedTextElement, nodes.literal, nodes.math)
@@ -86,7 +91,8 @@ def show_run_time(app: Sphinx, doctree: nodes.document, page: str) -> None:
         said = record(app, RUN_TIMES).get(page, UNKNOWN)
         if said == UNKNOWN and app.config.coupled_flows_record:
             logger.warning("a page without code has no run time", location=place)
-        place.replace_self(nodes.inline("", said, classes=["run-time"]))
+        kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", said)
+        place.replace_self(nodes.inline("", kept, classes=["run-time"]))
 
 
 def typeset_numbers(app: Sphinx, doctree: nodes.document, page: str) -> None:
