@@ -617,10 +617,10 @@ NOT_IN_AN_ARTICLE = {
             e.getBoundingClientRect().top >=
             e.parentElement.querySelector('input').getBoundingClientRect().bottom)""",
     "boxes at the end of a proof that are alone on a line": """
-        [...document.querySelectorAll('.bd-article mjx-container[data-tex="\\\\square"]')]
+        [...document.querySelectorAll('.bd-article .math > [data-tex$="square"]:not([display])')]
             .filter(e => {
                 const line = e.getBoundingClientRect(), before = document.createRange()
-                before.setStart(e.closest('p'), 0)
+                before.setStart(e.closest('p, li'), 0)
                 before.setEndBefore(e)
                 return e.offsetParent && ![...before.getClientRects()].some(box =>
                     box.width > 1 && box.left < line.left - 8 &&
